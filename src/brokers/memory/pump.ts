@@ -1,0 +1,60 @@
+/** What the pump serves. */
+export interface Served {
+  /** Receives one message, if it has a slot and there is one for it. */
+  fetch(): boolean;
+  /** The queues have nothing more for it. */
+  onEmpty(): void;
+}
+
+/** Handed over before the event loop gets a turn, so that timers are on time while a backlog of short tasks is worked off. */
+const burst = 250;
+
+/**
+ * Carries messages to consumers: later than whatever made them ready, one to each consumer in turn.
+ */
+export class Pump {
+  readonly #consumers: Served[] = [];
+  #turn = 0;
+  #handedOver = 0;
+  #awake = false;
+
+  add(consumer: Served): void {
+    this.#consumers.push(consumer);
+    this.wake();
+  }
+
+  remove(consumer: Served): void {
+    const at = this.#consumers.indexOf(consumer);
+    if (at >= 0) this.#consumers.splice(at, 1);
+  }
+
+  /** There may be something to do. */
+  wake(): void {
+    if (this.#awake || this.#consumers.length === 0) return;
+    this.#awake = true;
+    if (this.#handedOver < burst) return queueMicrotask(() => this.#run());
+    this.#handedOver = 0;
+    setImmediate(() => this.#run());
+  }
+
+  #run(): void {
+    this.#awake = false;
+    if (this.#handOver()) this.wake();
+    else for (const consumer of [...this.#consumers]) consumer.onEmpty();
+  }
+
+  /** False when no consumer has both a slot and a message for it; true when it is time for a pause. */
+  #handOver(): boolean {
+    for (let misses = 0; misses < this.#consumers.length; ) {
+      if (this.#handedOver >= burst) return true;
+      this.#turn = (this.#turn + 1) % this.#consumers.length;
+      if (this.#consumers[this.#turn]?.fetch()) {
+        this.#handedOver++;
+        misses = 0;
+      } else {
+        misses++;
+      }
+    }
+    return false;
+  }
+}

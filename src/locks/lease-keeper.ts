@@ -1,0 +1,213 @@
+import { type Cancel, type Clock, type Moment, moment, since } from '../clock.js';
+import type { LossCause } from '../errors.js';
+import type { Events } from '../events.js';
+import type { ClaimRef, Coordinator, Grant } from './coordinator.js';
+import type { LockEvents } from './events.js';
+import { Lease } from './lease.js';
+
+/**
+ * Keeps leases alive on one coordinator: renewal, risk, deadline, loss and abort, once for all coordinators.
+ *
+ *     sent          the moment before the acquire or renewal that was last acknowledged
+ *     renew         at sent + lease/3, then every min(1 s, lease/10) until acknowledged
+ *     at risk       at sent + 2/3 lease
+ *     lost          at sent + lease − margin, whatever the coordinator may say later
+ *
+ * One timer serves all leases, armed for the earliest thing to do. A permit that is released within a third of its
+ * lease never costs one.
+ *
+ * If the process stalls between any two steps, the clocks decide: `Lease.check` is asked before a result is trusted, and
+ * the timer, when it runs at last, looks at deadlines before it renews anything.
+ */
+export class LeaseKeeper {
+  readonly coordinator: Coordinator;
+  readonly clock: Clock;
+  readonly #events: Events<LockEvents>;
+  readonly #callTimeout: number;
+  readonly #abortGrace: number;
+  readonly #leases = new Set<Lease>();
+  #timer: Cancel | undefined;
+  #wakeAt = Number.POSITIVE_INFINITY;
+  #leaving: ClaimRef[] | undefined;
+  #left: Promise<void> = Promise.resolve();
+  #dead = false;
+
+  constructor(options: {
+    coordinator: Coordinator;
+    clock: Clock;
+    events: Events<LockEvents>;
+    /** Milliseconds. */
+    callTimeout: number;
+    /** Milliseconds. */
+    abortGrace: number;
+  }) {
+    this.coordinator = options.coordinator;
+    this.clock = options.clock;
+    this.#events = options.events;
+    this.#callTimeout = options.callTimeout;
+    this.#abortGrace = options.abortGrace;
+  }
+
+  /** Takes charge of a grant that was asked for at `sentAt`. */
+  keep(resource: string, weight: number, grant: Grant, sentAt: Moment): Lease {
+    const lease = new Lease(this, resource, weight, grant, sentAt);
+    this.#leases.add(lease);
+    this.schedule(lease.renewAt);
+    return lease;
+  }
+
+  /** @internal Sees to it that the timer runs no later than `at`. */
+  schedule(at: number): void {
+    if (at >= this.#wakeAt || this.#dead) return;
+    this.#wakeAt = at;
+    this.#timer?.();
+    this.#timer = this.clock.after(at - this.clock.now(), () => this.#tick());
+  }
+
+  /** @internal */
+  release(lease: Lease): Promise<void> {
+    this.#leases.delete(lease);
+    this.#events.emit('permit.released', lease);
+    return this.exit(lease, lease.left);
+  }
+
+  /**
+   * Gives claims back that may or may not be there. What leaves in one turn of the event loop leaves in one call; a call
+   * that fails is repeated for `patience` milliseconds, after which leases have lapsed by themselves. Never rejects.
+   */
+  exit(claim: ClaimRef, patience: number): Promise<void> {
+    if (this.#dead) return Promise.resolve();
+    if (this.#leaving) {
+      this.#leaving.push(claim);
+      return this.#left;
+    }
+    const leaving = [claim];
+    this.#leaving = leaving;
+    this.#left = Promise.resolve().then(() => {
+      this.#leaving = undefined;
+      return this.#exit(leaving, this.clock.now() + patience);
+    });
+    return this.#left;
+  }
+
+  async #exit(claims: readonly ClaimRef[], until: number): Promise<void> {
+    try {
+      await this.coordinator.exit(claims, { timeout: this.#callTimeout });
+    } catch (error) {
+      if (this.#dead || this.clock.now() >= until) {
+        for (const claim of claims)
+          this.#events.emit('permit.releaseFailed', { resource: claim.resource, error });
+        return;
+      }
+      this.clock.after(500, () => void this.#exit(claims, until));
+    }
+  }
+
+  /** @internal */
+  lost(lease: Lease, cause: LossCause): void {
+    this.#leases.delete(lease);
+    this.#events.emit('permit.lost', { resource: lease.resource, id: lease.id, cause });
+  }
+
+  /** @internal A body that does not stop loses its permit; from here on it may overlap the next holder. */
+  abandon(lease: Lease): void {
+    lease.lose('max-hold');
+    this.#events.emit('permit.abandoned', { resource: lease.resource, id: lease.id });
+    void this.exit(lease, lease.duration);
+  }
+
+  /** @internal */
+  renewNow(lease: Lease): void {
+    if (this.#leases.has(lease)) void this.#renew([lease]);
+  }
+
+  #tick(): void {
+    this.#timer = undefined;
+    this.#wakeAt = Number.POSITIVE_INFINITY;
+    const now = this.clock.now();
+    const due: Lease[] = [];
+    let next = Number.POSITIVE_INFINITY;
+    for (const lease of this.#leases) {
+      if (!lease.check()) continue;
+      this.#warn(lease);
+      if (now >= lease.holdUntil) lease.overheld(this.#abortGrace);
+      if (lease.lost) continue;
+      if (now >= lease.renewAt) due.push(lease);
+      next = Math.min(next, this.#nextStep(lease, now));
+    }
+    if (due.length > 0) void this.#renew(due);
+    if (next < Number.POSITIVE_INFINITY) this.schedule(next);
+  }
+
+  #warn(lease: Lease): void {
+    const elapsed = since(this.clock, lease.sentAt);
+    if (lease.atRisk || elapsed < (lease.duration * 2) / 3) return;
+    lease.atRisk = true;
+    this.#events.emit('permit.atRisk', { resource: lease.resource, id: lease.id, left: lease.left });
+  }
+
+  #nextStep(lease: Lease, now: number): number {
+    const atRiskAt = lease.atRisk ? Number.POSITIVE_INFINITY : lease.sentAt.now + (lease.duration * 2) / 3;
+    const renewAt = now >= lease.renewAt ? now + this.#patience(lease) : lease.renewAt;
+    return Math.min(renewAt, atRiskAt, now + Math.max(1, lease.left), lease.holdUntil);
+  }
+
+  /** A renewal that has not been answered is repeated, answered or not: no client is trusted to settle its calls. */
+  async #renew(leases: readonly Lease[]): Promise<void> {
+    const sentAt = moment(this.clock);
+    for (const lease of leases) {
+      lease.watch();
+      lease.renewAt = sentAt.now + this.#patience(lease);
+    }
+    const shortest = Math.min(...leases.map((lease) => lease.duration));
+    try {
+      const answers = await this.coordinator.renew(
+        leases.map(({ resource, id, duration }) => ({ resource, id, lease: duration })),
+        { timeout: Math.min(this.#callTimeout, shortest / 4) },
+      );
+      for (const lease of leases) this.#renewed(lease, answers.get(lease.id), sentAt);
+    } catch (error) {
+      for (const lease of leases) this.#notRenewed(lease, error);
+    }
+  }
+
+  #renewed(lease: Lease, answer: 'kept' | 'lost' | undefined, sentAt: Moment): void {
+    // Released, or lost, while the answer was on its way: it is of no interest any more.
+    if (!this.#leases.has(lease) || !lease.check()) return;
+    if (answer === 'lost') return lease.lose('not-owner');
+    if (answer === undefined || sentAt.now < lease.sentAt.now) return;
+    lease.sentAt = sentAt;
+    lease.atRisk = false;
+    lease.renewAt = sentAt.now + lease.duration / 3;
+  }
+
+  #notRenewed(lease: Lease, error: unknown): void {
+    if (!this.#leases.has(lease)) return;
+    lease.renewAt = Math.min(lease.renewAt, this.clock.now() + retryStep(lease.duration));
+    this.#events.emit('permit.renewFailed', { resource: lease.resource, id: lease.id, error });
+    this.schedule(lease.renewAt);
+  }
+
+  #patience(lease: Lease): number {
+    return Math.min(this.#callTimeout, lease.duration / 4) + retryStep(lease.duration);
+  }
+
+  /** Lets go of everything at once, as a process that dies would: nothing is given back, nothing is renewed. */
+  kill(): void {
+    this.#dead = true;
+    this.#timer?.();
+    this.#leases.clear();
+  }
+
+  /** Gives back everything that is held. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#leases].map((lease) => lease.release()));
+    this.#timer?.();
+    this.#timer = undefined;
+    this.#wakeAt = Number.POSITIVE_INFINITY;
+  }
+}
+
+function retryStep(lease: number): number {
+  return Math.min(1_000, lease / 10) * (0.75 + Math.random() / 2);
+}

@@ -1,0 +1,136 @@
+import { type Clock, type Moment, since } from '../clock.js';
+import { type LossCause, MaxHoldError, PermitLostError } from '../errors.js';
+import type { Unsubscribe } from '../events.js';
+import type { ClaimRef, Coordinator, Grant } from './coordinator.js';
+import type { LeaseKeeper } from './lease-keeper.js';
+import { type OnRelease, PermitHandle } from './permit.js';
+
+/**
+ * A grant that is kept alive until it is let go.
+ *
+ * The deadline counts from when the last acknowledged request was *sent*: the coordinator began its own count later
+ * than that, so this side gives up first. `margin` covers clocks that run at different rates.
+ */
+export class Lease implements ClaimRef {
+  readonly resource: string;
+  readonly id: string;
+  readonly token: bigint | undefined;
+  readonly coordinator: Coordinator;
+  readonly weight: number;
+  /** Milliseconds of the lease. */
+  readonly duration: number;
+  /** When it was granted, on the clock's `now`: a chain of runs is bounded by its age. */
+  readonly grantedAt: number;
+  /** Runs it has served. */
+  runs = 0;
+  /** Why it is lost, once it is. */
+  lost: PermitLostError | undefined;
+
+  /** @internal For the keeper alone, from here on. */
+  sentAt: Moment;
+  /** @internal On the clock's `now`. */
+  renewAt: number;
+  /** @internal */
+  atRisk = false;
+  /** @internal On the clock's `now`. */
+  holdUntil = Number.POSITIVE_INFINITY;
+
+  readonly #keeper: LeaseKeeper;
+  readonly #clock: Clock;
+  readonly #usable: number;
+  #released: Promise<void> | undefined;
+  #handle: PermitHandle | undefined;
+  #maxHold = Number.POSITIVE_INFINITY;
+  #unwatch: Unsubscribe | undefined;
+
+  constructor(keeper: LeaseKeeper, resource: string, weight: number, grant: Grant, sentAt: Moment) {
+    this.#keeper = keeper;
+    this.#clock = keeper.clock;
+    this.coordinator = keeper.coordinator;
+    this.resource = resource;
+    this.weight = weight;
+    this.id = grant.id;
+    this.token = grant.token;
+    this.duration = grant.lease;
+    this.#usable = grant.lease - margin(grant.lease);
+    this.sentAt = sentAt;
+    this.grantedAt = sentAt.now;
+    this.renewAt = sentAt.now + grant.lease / 3;
+  }
+
+  /** A handle for one run, which may hold the permit for `maxHold` milliseconds. */
+  open(maxHold: number, onRelease: OnRelease): PermitHandle {
+    this.runs++;
+    this.#handle = new PermitHandle(this, onRelease);
+    this.#maxHold = maxHold;
+    this.holdUntil = this.#clock.now() + maxHold;
+    this.#keeper.schedule(this.holdUntil);
+    return this.#handle;
+  }
+
+  /** @internal The handle's run is over, so nobody is told to stop any more. */
+  closed(handle: PermitHandle): void {
+    if (this.#handle !== handle) return;
+    this.#handle = undefined;
+    this.holdUntil = Number.POSITIVE_INFINITY;
+  }
+
+  /** Whether it is held, by the clock, now. Past the deadline it is lost for good, whatever the coordinator thinks. */
+  check(): boolean {
+    if (this.lost !== undefined || this.#released !== undefined) return false;
+    if (since(this.#clock, this.sentAt) < this.#usable) return true;
+    this.lose('deadline');
+    return false;
+  }
+
+  /** Milliseconds that it can still be used for without a renewal. */
+  get left(): number {
+    return this.#usable - since(this.#clock, this.sentAt);
+  }
+
+  /** Gives it back, once. Never rejects. */
+  release(): Promise<void> {
+    this.#released ??= this.lost ? Promise.resolve() : this.#keeper.release(this);
+    this.#stop();
+    return this.#released;
+  }
+
+  /** @internal Wants to be told at once when the permit is taken away; otherwise the next renewal tells. */
+  watch(): void {
+    if (this.lost !== undefined || this.#released !== undefined) return;
+    this.#unwatch ??= this.coordinator.wake(this, () => this.#keeper.renewNow(this));
+  }
+
+  /** @internal */
+  lose(cause: LossCause, error?: unknown): void {
+    if (this.lost !== undefined || this.#released !== undefined) return;
+    this.lost = new PermitLostError(this.resource, cause, { cause: error });
+    this.#keeper.lost(this, cause);
+    this.#stop();
+    this.#handle?.abort(this.lost);
+  }
+
+  /**
+   * @internal The run has held it for `maxHold`: it is told to stop, and has `grace` milliseconds to return before the
+   * permit is taken from it.
+   */
+  overheld(grace: number): void {
+    const told = this.#handle?.abortReason instanceof MaxHoldError;
+    if (told) {
+      this.#keeper.abandon(this);
+      return;
+    }
+    this.#handle?.abort(new MaxHoldError(this.resource, this.#maxHold));
+    this.holdUntil = this.#clock.now() + grace;
+  }
+
+  #stop(): void {
+    this.#unwatch?.();
+    this.#unwatch = undefined;
+  }
+}
+
+/** The part of a lease that is never relied on: 5 %, at least 200 ms, never more than a quarter. */
+export function margin(lease: number): number {
+  return Math.min(Math.max(200, lease * 0.05), lease / 4);
+}

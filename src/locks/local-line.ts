@@ -1,0 +1,106 @@
+import type { Claim } from './coordinator.js';
+import type { Lease } from './lease.js';
+import type { Party } from './party.js';
+import type { Terms } from './terms.js';
+
+/** A chain of runs under one grant ends here, so that others in the coordinator's line get their turn. */
+export const chain = {
+  /** Runs. */
+  runs: 32,
+  /** Milliseconds since the grant. */
+  age: 1_000,
+  /** Milliseconds since the grant, when the worker has no other free slot. */
+  ageWithoutSlot: 200,
+} as const;
+
+/** Whether a grant may serve one more run. */
+export function mayPassOn(lease: Lease, now: number, age: number = chain.age): boolean {
+  return lease.runs < chain.runs && now - lease.grantedAt < age && lease.check();
+}
+
+interface Waiter {
+  readonly terms: Terms;
+  readonly claim: Claim;
+  readonly admit: (lease: Lease) => void;
+  readonly fail: (error: unknown) => void;
+}
+
+/**
+ * Those of this process who wait for one resource: first come, first served, with one place in the coordinator's line
+ * for all of them. Whoever releases a permit here passes it on to the next, within the bounds of a chain; the place is
+ * kept the while, so that whatever happens to the chain, the next one has somebody in line.
+ */
+export class LocalLine {
+  readonly #party: Party;
+  readonly #onEmpty: () => void;
+  readonly #waiters = new Set<Waiter>();
+  #leave = new AbortController();
+  #serving = false;
+
+  constructor(party: Party, onEmpty: () => void) {
+    this.#party = party;
+    this.#onEmpty = onEmpty;
+  }
+
+  /** The lease, when it is this one's turn. Rejects with the signal's reason when it aborts. */
+  wait(terms: Terms, claim: Claim, signal: AbortSignal): Promise<Lease> {
+    return new Promise((resolve, reject) => {
+      const done = () => {
+        this.#waiters.delete(waiter);
+        signal.removeEventListener('abort', onAbort);
+        if (this.#waiters.size === 0) this.#leave.abort();
+      };
+      const onAbort = () => {
+        done();
+        reject(signal.reason);
+      };
+      const waiter: Waiter = {
+        terms,
+        claim,
+        admit: (lease) => {
+          done();
+          resolve(lease);
+        },
+        fail: (error) => {
+          done();
+          reject(error);
+        },
+      };
+      if (signal.aborted) return reject(signal.reason);
+      signal.addEventListener('abort', onAbort, { once: true });
+      this.#waiters.add(waiter);
+      void this.#serve();
+    });
+  }
+
+  /** Gives the lease to the first who waits, if it may go on and fits. */
+  passOn(lease: Lease, now: number): boolean {
+    const [first] = this.#waiters;
+    if (!first || first.terms.weight !== lease.weight || !mayPassOn(lease, now)) return false;
+    first.admit(lease);
+    return true;
+  }
+
+  async #serve(): Promise<void> {
+    if (this.#serving) return;
+    this.#serving = true;
+    for (let [first] = this.#waiters; first; [first] = this.#waiters) {
+      this.#leave = new AbortController();
+      const { signal } = this.#leave;
+      try {
+        this.#admit(await this.#party.stand(first.terms, first.claim, { signal, keepAlive: true }));
+      } catch (error) {
+        if (!signal.aborted) first.fail(error);
+      }
+    }
+    this.#serving = false;
+    this.#onEmpty();
+  }
+
+  /** The lease was asked for on behalf of one who may have been served by a chain meanwhile. */
+  #admit(lease: Lease): void {
+    const [first] = this.#waiters;
+    if (first && first.terms.weight === lease.weight) first.admit(lease);
+    else void lease.release();
+  }
+}

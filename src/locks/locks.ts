@@ -1,0 +1,317 @@
+import { randomBytes } from 'node:crypto';
+import { hostname } from 'node:os';
+import { checkObject, checkWhole } from '../check.js';
+import { type Clock, sleep, systemClock } from '../clock.js';
+import { type Duration, milliseconds } from '../duration.js';
+import { BusyError, ConfigError, CoordinatorUnavailableError, LockTimeoutError } from '../errors.js';
+import { Events } from '../events.js';
+import type { Share } from '../message.js';
+import type { Busy, Claim, Coordinator, ResourceState } from './coordinator.js';
+import type { LockEvents } from './events.js';
+import type { Lease } from './lease.js';
+import { defaultWaitTimeout, type LockOptions, permitLimit, rateLimit, shareOf } from './limit.js';
+import { LocalLine } from './local-line.js';
+import { openCoordinator } from './open.js';
+import { Party } from './party.js';
+import { NestedPermit, type OnRelease, type Permit } from './permit.js';
+import { type ResourceOptions, Resources } from './resources.js';
+import { heldInScope, scope } from './scope.js';
+import { checkCall, type Terms, termsOf } from './terms.js';
+
+export interface LocksOptions {
+  /** Who keeps the limits. Default: `LOCKKEEPER_COORDINATOR`, else in process. */
+  coordinator?: string | Coordinator;
+  /** What is known of resources, by name or by a pattern with a trailing `*`. */
+  resources?: Readonly<Record<string, ResourceOptions>>;
+  /** The deadline of a call to the coordinator. Default 2 s. */
+  callTimeout?: Duration;
+  /** How long a body may go on after it was told to stop for `maxHold`. Default 5 s. */
+  abortGrace?: Duration;
+  clock?: Clock;
+}
+
+export interface AcquireOptions {
+  /** Permits there are, where `resources` does not say. Default 1. */
+  capacity?: number;
+  /** Permits to take. Default 1. */
+  weight?: number;
+  /** How long to wait in the fair line. Default 30 s; inside a run of a task 0, unless given. */
+  waitTimeout?: Duration;
+  /** How soon it comes free when this process dies. Default 15 s. */
+  lease?: Duration;
+  /** How long it may be held; `false` for as long as it likes. Default 1 h. */
+  maxHold?: Duration | false;
+  /** Gives up waiting. */
+  signal?: AbortSignal;
+}
+
+/** How long a place in line outlives the process that stood there, in milliseconds. */
+export const placeLife = 3_000;
+
+const plain = permitLimit('', undefined);
+const plainRate = rateLimit('', undefined);
+
+/** Limits without the runner, as `createLocks` and an app's `locks` offer them. */
+export function createLocks(options: LocksOptions = {}): Locks {
+  checkObject(options, 'options', ['coordinator', 'resources', 'callTimeout', 'abortGrace', 'clock']);
+  const named = options.coordinator ?? (process.env.LOCKKEEPER_COORDINATOR || 'memory:');
+  const coordinator = typeof named === 'string' ? openCoordinator(named) : named;
+  return new Locks({
+    resources: new Resources(options.resources ?? {}, coordinator),
+    clock: options.clock ?? systemClock,
+    events: new Events(),
+    callTimeout: milliseconds(options.callTimeout ?? 2_000, 'callTimeout'),
+    abortGrace: milliseconds(options.abortGrace ?? 5_000, 'abortGrace'),
+  });
+}
+
+export interface LocksSettings {
+  readonly resources: Resources;
+  readonly clock: Clock;
+  readonly events: Events<LockEvents>;
+  /** Milliseconds. */
+  readonly callTimeout: number;
+  /** Milliseconds. */
+  readonly abortGrace: number;
+}
+
+/**
+ * Permits by name, held under a lease until released or lost.
+ *
+ *     await locks.using('storage', async (permit) => { … });
+ */
+export class Locks {
+  readonly settings: LocksSettings;
+  readonly clock: Clock;
+  /** Host, process and incarnation: who holds, for those who look. */
+  readonly owner: string;
+  readonly #parties = new Map<Coordinator, Party>();
+  readonly #lines = new Map<string, LocalLine>();
+  readonly #incarnation = randomBytes(6).toString('hex');
+  #claims = 0;
+
+  constructor(settings: LocksSettings) {
+    this.settings = settings;
+    this.clock = settings.clock;
+    this.owner = `${hostname()}:${process.pid}:${this.#incarnation}`;
+  }
+
+  get events(): Events<LockEvents> {
+    return this.settings.events;
+  }
+
+  /**
+   * Waits in the fair line for a permit. Throws `LockTimeoutError` after `waitTimeout`, the signal's reason when it
+   * aborts, `CoordinatorUnavailableError` when the coordinator did not answer until then.
+   */
+  async acquire(resource: string, options: AcquireOptions = {}): Promise<Permit> {
+    const terms = this.#terms(resource, options);
+    const wait = options.waitTimeout === undefined ? undefined : milliseconds(options.waitTimeout, 'waitTimeout');
+    return await this.enter(terms, { waitTimeout: wait, signal: options.signal });
+  }
+
+  /** A permit if there is room now, else nothing. */
+  async tryAcquire(resource: string, options: Omit<AcquireOptions, 'waitTimeout' | 'signal'> = {}): Promise<Permit | undefined> {
+    const terms = this.#terms(resource, options);
+    const nested = this.#nested(terms);
+    if (nested) return nested;
+    const answer = await this.party(terms).try(terms, { id: this.newClaim() });
+    return 'kind' in answer ? undefined : this.#open(answer, terms);
+  }
+
+  /** Runs the body with a permit, and gives it back whatever happens. The result, or the error, is the body's own. */
+  using<R>(resource: string, body: (permit: Permit) => R): Promise<Awaited<R>>;
+  using<R>(resource: string, options: AcquireOptions, body: (permit: Permit) => R): Promise<Awaited<R>>;
+  async using<R>(resource: string, ...rest: [unknown, unknown?]): Promise<Awaited<R>> {
+    const [options, body] = (rest.length === 1 ? [{}, rest[0]] : rest) as [AcquireOptions, (permit: Permit) => R];
+    if (typeof body !== 'function') throw ConfigError.expected('body', 'a function', body);
+    const permit = await this.acquire(resource, options);
+    try {
+      return await this.within([permit], () => body(permit));
+    } finally {
+      await permit.release();
+    }
+  }
+
+  /** Waits for a start under a rate, up to `waitTimeout`. */
+  async start(resource: string, options: { cost?: number; waitTimeout?: Duration; signal?: AbortSignal } = {}): Promise<void> {
+    checkObject(options, 'options', ['cost', 'waitTimeout', 'signal']);
+    const limit = options.cost === undefined ? plainRate : rateLimit(resource, undefined, { cost: options.cost });
+    const terms = termsOf(this.settings.resources, limit, shareOf({ ...limit, key: resource }, []) as Share);
+    const wait = options.waitTimeout === undefined ? undefined : milliseconds(options.waitTimeout, 'waitTimeout');
+    await this.startUnder(terms, { waitTimeout: wait, signal: options.signal });
+  }
+
+  /** Capacity, holders and who waits. */
+  inspect(resource: string): Promise<ResourceState> {
+    return this.#coordinator(resource).inspect(resource, this.#call);
+  }
+
+  /** A capacity that counts for everybody, whatever they declare; `undefined` takes it back. */
+  async setCapacity(resource: string, capacity: number | undefined, options: { expiresIn?: Duration } = {}): Promise<void> {
+    if (capacity !== undefined) checkWhole(capacity, 'capacity');
+    const expiresIn = options.expiresIn === undefined ? undefined : milliseconds(options.expiresIn, 'expiresIn');
+    await this.#coordinator(resource).setCapacity(resource, capacity, { ...this.#call, expiresIn });
+  }
+
+  /** Puts a resource on hold for everybody: nothing is granted, no start is booked before the time is over. */
+  async pause(resource: string, duration: Duration, options: { reason?: string } = {}): Promise<void> {
+    await this.#coordinator(resource).pause(resource, milliseconds(duration, 'duration'), { ...this.#call, ...options });
+  }
+
+  async resume(resource: string): Promise<void> {
+    await this.#coordinator(resource).pause(resource, 0, this.#call);
+  }
+
+  /** Takes a permit or a place away from its owner, by the id that `inspect` shows. */
+  evict(resource: string, id: string): Promise<boolean> {
+    return this.#coordinator(resource).evict({ resource, id }, this.#call);
+  }
+
+  /** Gives back all that this side holds. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#parties.values()].map((party) => party.keeper.close()));
+  }
+
+  /** @internal As a process that dies: gives nothing back and renews nothing. */
+  kill(): void {
+    for (const party of this.#parties.values()) party.keeper.kill();
+  }
+
+  /** @internal Another side with the same resources and leases of its own, as a worker has. */
+  fork(): Locks {
+    return new Locks(this.settings);
+  }
+
+  /** @internal */
+  newClaim(): string {
+    return `${this.#incarnation}-${(this.#claims++).toString(36)}`;
+  }
+
+  /** @internal This side's dealings with the coordinator of these terms. */
+  party({ coordinator }: Pick<Terms, 'coordinator'>): Party {
+    const known = this.#parties.get(coordinator);
+    if (known) return known;
+    const party = new Party({ ...this.settings, coordinator, owner: this.owner, placeLife });
+    this.#parties.set(coordinator, party);
+    return party;
+  }
+
+  /** @internal A permit on these terms: at no cost when the running code holds it, else tried, then waited for. */
+  async enter(terms: Terms, options: { waitTimeout?: number; signal?: AbortSignal } = {}): Promise<Permit> {
+    const nested = this.#nested(terms);
+    if (nested) return nested;
+    options.signal?.throwIfAborted();
+    const wait = options.waitTimeout ?? this.defaultWait(terms);
+    const claim = { id: this.newClaim() };
+    const refused = this.#lines.has(terms.resource) ? undefined : await this.#tryFirst(terms, claim, wait);
+    if (refused && !('kind' in refused)) return this.#open(refused, terms);
+    if (wait === 0) throw new BusyError(terms.resource, refused?.retryAfter ?? 0);
+    return this.#open(await this.#wait(terms, { id: this.newClaim() }, wait, options.signal), terms);
+  }
+
+  /** @internal Resolves when it is this one's turn to start, up to `waitTimeout` from now. */
+  async startUnder(terms: Terms, options: { waitTimeout?: number; signal?: AbortSignal } = {}): Promise<void> {
+    const wait = options.waitTimeout ?? this.defaultWait(terms);
+    const until = this.clock.now() + wait;
+    const id = this.newClaim();
+    for (;;) {
+      options.signal?.throwIfAborted();
+      const booking = await this.party(terms).book(terms, id, { reach: Math.max(0, until - this.clock.now()) });
+      if (booking.kind === 'now') return;
+      if (booking.kind === 'beyond') {
+        throw wait === 0 ? new BusyError(terms.resource, booking.after) : new LockTimeoutError(terms.resource, wait);
+      }
+      await this.#sleep(terms, id, booking.after, options.signal);
+    }
+  }
+
+  /** @internal Runs the body as code that holds these permits. */
+  within<R>(permits: readonly Permit[], body: () => R): R {
+    const outer = scope.getStore();
+    return scope.run({ permits: [...(outer?.permits ?? []), ...permits], inRun: outer?.inRun ?? false }, body);
+  }
+
+  /** @internal Milliseconds that a call waits which does not say. */
+  defaultWait({ limit }: Terms): number {
+    return limit.waitTimeout ?? (scope.getStore()?.inRun ? 0 : defaultWaitTimeout);
+  }
+
+  async #sleep(terms: Terms, id: string, ms: number, signal?: AbortSignal): Promise<void> {
+    try {
+      await sleep(this.clock, ms, { signal, keepAlive: true });
+    } catch (error) {
+      void this.party(terms).exit({ resource: terms.resource, id }, 0);
+      throw error;
+    }
+  }
+
+  /** One that may wait stays, when the coordinator does not answer; one that may not is told. */
+  async #tryFirst(terms: Terms, claim: Claim, wait: number): Promise<Lease | Busy | undefined> {
+    try {
+      return await this.party(terms).try(terms, claim);
+    } catch (error) {
+      if (wait === 0 || !(error instanceof CoordinatorUnavailableError)) throw error;
+      return undefined;
+    }
+  }
+
+  async #wait(terms: Terms, claim: Claim, ms: number, signal?: AbortSignal): Promise<Lease> {
+    const patience = new AbortController();
+    const onAbort = () => patience.abort(signal?.reason);
+    signal?.addEventListener('abort', onAbort, { once: true });
+    const cancel = this.clock.after(ms, () => patience.abort(this.#timedOut(terms, ms)), { keepAlive: true });
+    try {
+      return await this.#line(terms).wait(terms, claim, patience.signal);
+    } finally {
+      cancel();
+      signal?.removeEventListener('abort', onAbort);
+    }
+  }
+
+  #timedOut(terms: Terms, ms: number): Error {
+    return this.party(terms).outage ?? new LockTimeoutError(terms.resource, ms);
+  }
+
+  #line(terms: Terms): LocalLine {
+    const known = this.#lines.get(terms.resource);
+    if (known) return known;
+    const line = new LocalLine(this.party(terms), () => {
+      if (this.#lines.get(terms.resource) === line) this.#lines.delete(terms.resource);
+    });
+    this.#lines.set(terms.resource, line);
+    return line;
+  }
+
+  #open(lease: Lease, terms: Terms): Permit {
+    return lease.open(terms.maxHold, this.#onRelease);
+  }
+
+  readonly #onRelease: OnRelease = async (lease) => {
+    if (this.#lines.get(lease.resource)?.passOn(lease, this.clock.now())) return;
+    await lease.release();
+  };
+
+  #nested(terms: Terms): Permit | undefined {
+    const outer = heldInScope(terms.resource, terms.weight);
+    return outer && new NestedPermit(outer);
+  }
+
+  #terms(resource: string, { capacity, weight, lease, maxHold, ...rest }: AcquireOptions): Terms {
+    checkObject(rest, 'options', ['waitTimeout', 'signal']);
+    if (typeof resource !== 'string') throw ConfigError.expected('resource', 'a text', resource);
+    const given = capacity ?? weight ?? lease ?? maxHold;
+    const limit = given === undefined ? plain : permitLimit(resource, capacity, { weight, lease, maxHold });
+    const share = { key: resource, weight: weight ?? 1 };
+    checkCall(this.settings.resources, limit, share);
+    return termsOf(this.settings.resources, limit, share);
+  }
+
+  #coordinator(resource: string): Coordinator {
+    return this.settings.resources.resolve(resource).coordinator;
+  }
+
+  get #call() {
+    return { timeout: this.settings.callTimeout };
+  }
+}

@@ -1,0 +1,213 @@
+import { ConfigError, MalformedMessageError, MessageError, show } from './errors.js';
+
+/**
+ * One call of a task, on its way. The fields are those of Celery's message protocol 2 where it has them; its wire form
+ * on every broker but RabbitMQ is one compact JSON value.
+ */
+export interface Message {
+  readonly id: string;
+  readonly task: string;
+  readonly args: readonly unknown[];
+  /** Attempts used up: runs whose body returned or threw of itself. */
+  readonly retries: number;
+  /** Times it was put back because a resource was busy. Never an attempt. */
+  readonly deferrals: number;
+  /** 0 to 9, higher first. */
+  readonly priority: number;
+  /** Milliseconds since 1970: when it is too late to start. */
+  readonly expires?: number;
+  /** The shares its limits ask for, in the order of the task's limits; null where it is not limited. */
+  readonly shares?: readonly (Share | null)[];
+  /** The id under which its starts are booked, when they are. */
+  readonly booking?: string;
+  /** Milliseconds since 1970: the first deferral since it last ran. */
+  readonly deferredAt?: number;
+  /** Set once `deferredAt` is so long ago that it was warned of. */
+  readonly warned?: boolean;
+  /** Times it was taken from a room and moved to another. */
+  readonly moves?: number;
+  /** Overrides of the task's retry policy, given with this call. */
+  readonly retry?: MessageRetry;
+  readonly ignoreResult?: boolean;
+  /** Milliseconds since 1970. */
+  readonly sentAt: number;
+  /** Host and process that sent it. */
+  readonly origin?: string;
+  /** The task in whose run it was sent, and the first of that family. */
+  readonly parentId?: string;
+  readonly rootId?: string;
+}
+
+/** A limit's key and weight (or cost), computed once and never again. */
+export interface Share {
+  readonly key: string;
+  readonly weight: number;
+}
+
+export interface MessageRetry {
+  readonly max?: number;
+  readonly delay?: number;
+}
+
+/** An error as it travels: enough to throw it again as what it was. */
+export interface RemoteError {
+  readonly name: string;
+  readonly message: string;
+  readonly stack?: string;
+  readonly code?: string;
+}
+
+const version = 1;
+
+/** The message as text. Throws `MessageError` when it is larger than `maxBytes`. */
+export function encode(message: Message, maxBytes = Number.POSITIVE_INFINITY): string {
+  const { retries, deferrals, priority, ...rest } = message;
+  const text = JSON.stringify({
+    v: version,
+    ...rest,
+    retries: retries || undefined,
+    deferrals: deferrals || undefined,
+    priority: priority || undefined,
+  });
+  if (text.length * 3 > maxBytes) checkSize(text, maxBytes, `The call of "${message.task}"`);
+  return text;
+}
+
+export function checkSize(text: string, maxBytes: number, what: string): void {
+  const bytes = Buffer.byteLength(text);
+  if (bytes > maxBytes) {
+    throw new MessageError(
+      `${what} is ${bytes} bytes, and ${maxBytes} are allowed: ` +
+        'send a reference to the data, or raise `maxMessageBytes` of the app',
+    );
+  }
+}
+
+/** The message in a text. Throws `MalformedMessageError` with the reason when there is none. */
+export function decode(text: string): Message {
+  const raw = parse(text);
+  if (raw.v !== version) throw new MalformedMessageError(`unknown message version ${show(raw.v)}`);
+  const { v: _, ...fields } = raw;
+  const message = { retries: 0, deferrals: 0, priority: 0, ...fields } as unknown as Message;
+  requireThat(typeof message.id === 'string' && message.id !== '', 'has no `id`');
+  requireThat(typeof message.task === 'string' && message.task !== '', 'has no `task`');
+  requireThat(Array.isArray(message.args), 'has no list of `args`');
+  for (const field of ['retries', 'deferrals', 'priority', 'sentAt'] as const) {
+    requireThat(Number.isFinite(message[field]), `has a \`${field}\` that is not a number`);
+  }
+  requireThat(
+    message.expires === undefined || Number.isFinite(message.expires),
+    'has an `expires` that is not a number',
+  );
+  requireThat(
+    message.shares === undefined || Array.isArray(message.shares),
+    'has `shares` that are not a list',
+  );
+  message.shares?.forEach((share) => requireThat(isShare(share), 'has a share without a key or weight'));
+  return message;
+}
+
+function parse(text: string): Record<string, unknown> {
+  let raw: unknown;
+  try {
+    raw = JSON.parse(text);
+  } catch (error) {
+    throw new MalformedMessageError(`not JSON: ${(error as Error).message}`);
+  }
+  requireThat(typeof raw === 'object' && raw !== null && !Array.isArray(raw), 'is not a JSON object');
+  return raw as Record<string, unknown>;
+}
+
+function isShare(share: Share | null): boolean {
+  return (
+    share === null || (typeof share?.key === 'string' && Number.isInteger(share.weight) && share.weight >= 1)
+  );
+}
+
+function requireThat(holds: boolean, complaint: string): void {
+  if (!holds) throw new MalformedMessageError(`the message ${complaint}`);
+}
+
+/**
+ * Throws `MessageError` unless the value comes out of JSON as it went in. `undefined` is allowed only as a property,
+ * which JSON leaves out.
+ */
+export function checkTravels(value: unknown, path: string): void {
+  switch (typeof value) {
+    case 'string':
+    case 'boolean':
+      return;
+    case 'number':
+      if (Number.isFinite(value)) return;
+      throw new MessageError(`${path} is ${value}, which JSON cannot carry: send null or a text`);
+    case 'object':
+      if (value === null) return;
+      return checkObject(value, path);
+    default:
+      throw new MessageError(`${path} is ${describe(value)}, which JSON cannot carry`);
+  }
+}
+
+function checkObject(value: object, path: string, depth = path.length): void {
+  if (depth > 10_000)
+    throw new MessageError(`${path.slice(0, 80)}… is nested too deeply, or contains itself`);
+  if (Array.isArray(value)) {
+    for (let i = 0; i < value.length; i++) checkTravels(value[i], `${path}[${i}]`);
+    return;
+  }
+  const prototype = Object.getPrototypeOf(value);
+  if (prototype !== Object.prototype && prototype !== null) {
+    throw new MessageError(
+      `${path} is ${describe(value)}, which would not arrive as one: send plain data instead`,
+    );
+  }
+  for (const [key, item] of Object.entries(value)) {
+    if (item !== undefined) checkTravels(item, `${path}.${key}`);
+  }
+}
+
+function describe(value: unknown): string {
+  if (value instanceof Date) return 'a Date (send its `toISOString()` or `getTime()`)';
+  if (typeof value === 'bigint') return 'a bigint (send it as a text)';
+  return value === undefined ? 'undefined (send null)' : show(value);
+}
+
+/** An error made ready to travel. What was thrown need not be an Error. */
+export function toRemoteError(error: unknown): RemoteError {
+  if (!(error instanceof Error)) {
+    return { name: 'Error', message: `A value that is not an Error was thrown: ${show(error)}` };
+  }
+  const code = (error as { code?: unknown }).code;
+  return {
+    name: String(error.name),
+    message: String(error.message),
+    stack: error.stack === undefined ? undefined : String(error.stack),
+    code: typeof code === 'string' ? code : undefined,
+  };
+}
+
+const builtIns: Record<string, ErrorConstructor> = {
+  EvalError,
+  RangeError,
+  ReferenceError,
+  SyntaxError,
+  TypeError,
+  URIError,
+};
+
+/** The error as it was, as far as it can be rebuilt here: same name, message, stack and code. */
+export function fromRemoteError(remote: RemoteError): Error {
+  const error = new (builtIns[remote.name] ?? Error)(remote.message);
+  if (error.name !== remote.name)
+    Object.defineProperty(error, 'name', { value: remote.name, configurable: true });
+  if (remote.stack !== undefined)
+    Object.defineProperty(error, 'stack', { value: remote.stack, configurable: true, writable: true });
+  if (remote.code !== undefined) Object.assign(error, { code: remote.code });
+  return error;
+}
+
+/** Throws unless `value` is a priority. */
+export function checkPriority(value: unknown): number {
+  if (Number.isInteger(value) && (value as number) >= 0 && (value as number) <= 9) return value as number;
+  throw ConfigError.expected('priority', 'a whole number from 0 to 9 (9 comes first)', value);
+}
