@@ -129,41 +129,42 @@ function requireThat(holds: boolean, complaint: string): void {
 }
 
 /**
- * Throws `MessageError` unless the value comes out of JSON as it went in. `undefined` is allowed only as a property,
- * which JSON leaves out.
+ * Throws `MessageError` unless the value comes out of JSON as it went in (`undefined` is allowed only as a property,
+ * which JSON leaves out). Gives the most bytes that its JSON can have.
  */
-export function checkTravels(value: unknown, path: string): void {
+export function checkTravels(value: unknown, path: string): number {
   switch (typeof value) {
     case 'string':
+      return value.length * 6 + 3;
     case 'boolean':
-      return;
+      return 6;
     case 'number':
-      if (Number.isFinite(value)) return;
+      if (Number.isFinite(value)) return 25;
       throw new MessageError(`${path} is ${value}, which JSON cannot carry: send null or a text`);
     case 'object':
-      if (value === null) return;
-      return checkObject(value, path);
+      return value === null ? 5 : checkObjectTravels(value, path);
     default:
       throw new MessageError(`${path} is ${describe(value)}, which JSON cannot carry`);
   }
 }
 
-function checkObject(value: object, path: string, depth = path.length): void {
-  if (depth > 10_000)
-    throw new MessageError(`${path.slice(0, 80)}… is nested too deeply, or contains itself`);
+const deepest = 5_000;
+
+function checkObjectTravels(value: object, path: string): number {
+  if (path.length > deepest) throw new MessageError(`${path.slice(0, 80)}… is nested too deeply, or contains itself`);
+  let bytes = 2;
   if (Array.isArray(value)) {
-    for (let i = 0; i < value.length; i++) checkTravels(value[i], `${path}[${i}]`);
-    return;
+    for (let i = 0; i < value.length; i++) bytes += checkTravels(value[i], `${path}[${i}]`);
+    return bytes;
   }
   const prototype = Object.getPrototypeOf(value);
   if (prototype !== Object.prototype && prototype !== null) {
-    throw new MessageError(
-      `${path} is ${describe(value)}, which would not arrive as one: send plain data instead`,
-    );
+    throw new MessageError(`${path} is ${describe(value)}, which would not arrive as one: send plain data instead`);
   }
   for (const [key, item] of Object.entries(value)) {
-    if (item !== undefined) checkTravels(item, `${path}.${key}`);
+    if (item !== undefined) bytes += key.length * 6 + 4 + checkTravels(item, `${path}.${key}`);
   }
+  return bytes;
 }
 
 function describe(value: unknown): string {

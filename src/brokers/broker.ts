@@ -122,6 +122,8 @@ export interface Delivery {
   readonly room?: string;
   /** How often the message was in the hands of a worker that died. */
   readonly losses: number;
+  /** It was revoked before it was handed over. What is revoked later is told by `onRevoked`. */
+  readonly revoked: boolean;
   /**
    * Ends the delivery, once. False: it was not this consumer's any more (declared dead, message delivered again), so
    * nothing was done.

@@ -116,12 +116,14 @@ export class Lease implements ClaimRef {
    */
   overheld(grace: number): void {
     const told = this.#handle?.abortReason instanceof MaxHoldError;
-    if (told) {
-      this.#keeper.abandon(this);
-      return;
-    }
+    if (told) return this.abandon();
     this.#handle?.abort(new MaxHoldError(this.resource, this.#maxHold));
     this.holdUntil = this.#clock.now() + grace;
+  }
+
+  /** Its body does not stop, so the permit is taken from it. */
+  abandon(): void {
+    if (this.lost === undefined && this.#released === undefined) this.#keeper.abandon(this);
   }
 
   #stop(): void {

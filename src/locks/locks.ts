@@ -229,7 +229,8 @@ export class Locks {
   /** @internal Runs the body as code that holds these permits. */
   within<R>(permits: readonly Permit[], body: () => R): R {
     const outer = scope.getStore();
-    return scope.run({ permits: [...(outer?.permits ?? []), ...permits], inRun: outer?.inRun ?? false }, body);
+    const all = [...(outer?.permits ?? []), ...permits];
+    return scope.run({ permits: all, inRun: outer?.inRun ?? false, task: outer?.task }, body);
   }
 
   /** @internal Milliseconds that a call waits which does not say. */

@@ -34,6 +34,8 @@ export class PermitHandle implements Permit {
   #controller: AbortController | undefined;
   #aborted: Error | undefined;
   #closed: Promise<void> | undefined;
+  /** @internal Is told every reason to stop, the loss of the permit last. */
+  onStop: ((reason: Error) => void) | undefined;
 
   constructor(lease: Lease, onRelease: OnRelease) {
     this.#lease = lease;
@@ -90,9 +92,10 @@ export class PermitHandle implements Permit {
 
   /** @internal The lease tells: stop. */
   abort(reason: Error): void {
-    if (this.#aborted || this.#closed !== undefined) return;
-    this.#aborted = reason;
-    this.#controller?.abort(reason);
+    if (this.#closed !== undefined) return;
+    this.#aborted ??= reason;
+    this.#controller?.abort(this.#aborted);
+    this.onStop?.(reason);
   }
 
   /** @internal Why the run should stop, if it should. */

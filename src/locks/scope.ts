@@ -6,6 +6,8 @@ export interface Scope {
   readonly permits: readonly Permit[];
   /** Inside a run of a worker another limit is only tried, unless the call says how long it may wait. */
   readonly inRun: boolean;
+  /** What the runner keeps here about the run. */
+  readonly task?: object;
 }
 
 export const scope = new AsyncLocalStorage<Scope>();

@@ -63,7 +63,11 @@ export class Heap<T> {
   }
 
   #sink(place: Place<T>): void {
-    for (let child = this.#child(place); child && this.#before(child.value, place.value); child = this.#child(place)) {
+    for (
+      let child = this.#child(place);
+      child && this.#before(child.value, place.value);
+      child = this.#child(place)
+    ) {
       const { at } = place;
       this.#put(place, child.at);
       this.#put(child, at);

@@ -1,16 +1,23 @@
-/** What the pump serves. */
+import type { Room } from '../broker.js';
+import type { MemoryQueue } from './queue.js';
+
+/** A consumer, as it is served. */
 export interface Served {
   /** Receives one message, if it has a slot and there is one for it. */
   fetch(): boolean;
   /** The queues have nothing more for it. */
   onEmpty(): void;
+  onRoom(queue: MemoryQueue, room: Room): void;
+  onRevoked(id: string): void;
+  close(): Promise<void>;
 }
 
 /** Handed over before the event loop gets a turn, so that timers are on time while a backlog of short tasks is worked off. */
 const burst = 250;
 
 /**
- * Carries messages to consumers: later than whatever made them ready, one to each consumer in turn.
+ * Carries messages to the consumers, one to each in turn, and news to them all: always later than whatever caused it,
+ * so that nobody is called from within a call of their own.
  */
 export class Pump {
   readonly #consumers: Served[] = [];
@@ -28,13 +35,25 @@ export class Pump {
     if (at >= 0) this.#consumers.splice(at, 1);
   }
 
+  /** Tells every consumer there is by then. */
+  tell(what: (consumer: Served) => void): void {
+    queueMicrotask(() => [...this.#consumers].forEach(what));
+  }
+
+  async close(): Promise<void> {
+    for (const consumer of [...this.#consumers]) await consumer.close();
+  }
+
   /** There may be something to do. */
   wake(): void {
     if (this.#awake || this.#consumers.length === 0) return;
     this.#awake = true;
-    if (this.#handedOver < burst) return queueMicrotask(() => this.#run());
-    this.#handedOver = 0;
-    setImmediate(() => this.#run());
+    if (this.#handedOver < burst) {
+      queueMicrotask(() => this.#run());
+    } else {
+      this.#handedOver = 0;
+      setImmediate(() => this.#run());
+    }
   }
 
   #run(): void {

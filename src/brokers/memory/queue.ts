@@ -152,7 +152,10 @@ export class MemoryQueue {
   }
 
   #delay(entry: Entry, ms: number): void {
-    if (!(ms > 0) || this.#commons.revocations.has(entry.id)) return this.#makeReady(entry);
+    if (!(ms > 0) || this.#commons.revocations.has(entry.id)) {
+      this.#makeReady(entry);
+      return;
+    }
     const { agenda } = this.#commons;
     const due = agenda.add(ms, () => this.release(entry));
     this.#delayed.add(entry);
@@ -165,7 +168,10 @@ export class MemoryQueue {
   #park(entry: Entry, parking: Parking): void {
     const { agenda, clock, revocations } = this.#commons;
     const left = (parking.deadline ?? Number.POSITIVE_INFINITY) - clock.wall();
-    if (left <= 0 || revocations.has(entry.id)) return this.#makeReady(entry);
+    if (left <= 0 || revocations.has(entry.id)) {
+      this.#makeReady(entry);
+      return;
+    }
     const room = this.#rooms.get(parking.resource) ?? new MemoryRoom(this.name, parking.resource, clock);
     const place = room.park(entry, parking);
     const due = parking.deadline === undefined ? undefined : agenda.add(left, () => this.release(entry));

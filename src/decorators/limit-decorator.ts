@@ -1,0 +1,57 @@
+import { ConfigError } from '../errors.js';
+import type { Limit } from '../locks/limit.js';
+import { runUnder } from '../locks/limits.js';
+import { type AnyFunction, declarationOf, declare } from '../tasks/declaration.js';
+import { locksFor } from '../tasks/registered.js';
+import { methodDecorator, type Starts } from './method-decorator.js';
+
+/**
+ * A limit as users write it: one value that decorates a method (standard and legacy decorators alike), wraps a function,
+ * and goes to `app.task` as it is.
+ */
+export interface LimitDecorator<K extends readonly unknown[]> extends Limit<K> {
+  /** On a method, as a standard decorator. The method must be asynchronous, and take what the key function takes. */
+  <This, A extends Starts<K>, R>(
+    method: (this: This, ...args: A) => Promise<R>,
+    context: ClassMethodDecoratorContext<This, (this: This, ...args: A) => Promise<R>>,
+  ): void;
+  /** On a method, under `experimentalDecorators`. */
+  // biome-ignore lint/suspicious/noExplicitAny: the parameters are inferred from the method
+  <M extends (...args: any) => Promise<unknown>>(
+    target: object,
+    name: string | symbol,
+    descriptor: Parameters<M> extends Starts<K> ? TypedPropertyDescriptor<M> : never,
+  ): void;
+  /** Around a function: calls wait for their turn, up to `waitTimeout`. */
+  <This, A extends Starts<K>, R>(fn: (this: This, ...args: A) => R): (this: This, ...args: A) => Promise<Awaited<R>>;
+}
+
+export function limitDecorator<K extends readonly unknown[]>(limit: Limit, called: string): LimitDecorator<K> {
+  const wrap = (fn: AnyFunction) => limitedFunction(fn, limit);
+  const decorator = (...given: unknown[]): unknown => {
+    if (given.length > 1) return methodDecorator(called, given, wrap);
+    const [fn] = given;
+    if (typeof fn !== 'function' || isClass(fn)) {
+      throw ConfigError.expected(`what ${called} is put on`, 'a function or a method', fn);
+    }
+    return wrap(fn as AnyFunction);
+  };
+  return Object.assign(decorator, limit) as unknown as LimitDecorator<K>;
+}
+
+/** The function under one limit more. Several limits are taken together, in one order, however they were put on. */
+function limitedFunction(fn: AnyFunction, limit: Limit): AnyFunction {
+  const { body, limits, task } = declarationOf(fn);
+  const all = [limit, ...limits];
+  const limited = function (this: unknown, ...args: unknown[]): Promise<unknown> {
+    return runUnder(locksFor(this), all, args, () => body.apply(this, args));
+  };
+  Object.defineProperty(limited, 'name', { value: fn.name, configurable: true });
+  Object.defineProperty(limited, 'length', { value: fn.length, configurable: true });
+  declare(limited, { limits: all, body, task });
+  return limited;
+}
+
+function isClass(fn: unknown): boolean {
+  return /^class\b/.test(Function.prototype.toString.call(fn));
+}

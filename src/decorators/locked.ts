@@ -1,0 +1,55 @@
+import type { Key, LockOptions, RateOptions } from '../locks/limit.js';
+import { permitLimit, rateLimit } from '../locks/limit.js';
+import type { RateText } from '../locks/rate.js';
+import { type LimitDecorator, limitDecorator } from './limit-decorator.js';
+
+// biome-ignore lint/suspicious/noExplicitAny: what a key function may take is inferred from it
+type Args = readonly any[];
+type KeyFunction<K extends Args> = (...args: K) => string | null;
+
+/**
+ * At most `capacity` at once of what has this name, anywhere: on a method, around a function, or on a task.
+ *
+ *     locked('storage', 10)
+ *     locked((account: string) => `tenant:${account}`, { countdown: '5s' })
+ *
+ * The name may be a function of the arguments; `null` is not limited. Capacity: as given, else what `resources` says,
+ * else 1, a mutex. Throws `ConfigError` for options that cannot be.
+ */
+export function locked(name: string, capacity?: number, options?: LockOptions<[]>): LimitDecorator<[]>;
+export function locked(name: string, options: LockOptions<[]>): LimitDecorator<[]>;
+export function locked<K extends Args>(name: string, capacity: number, options: LockOptions<K>): LimitDecorator<K>;
+export function locked<K extends Args>(name: string, options: LockOptions<K>): LimitDecorator<K>;
+export function locked<K extends Args>(
+  name: KeyFunction<K>,
+  capacity?: number,
+  options?: LockOptions<NoInfer<K>>,
+): LimitDecorator<K>;
+export function locked<K extends Args>(name: KeyFunction<K>, options: LockOptions<NoInfer<K>>): LimitDecorator<K>;
+export function locked(name: Key, second?: number | LockOptions, third?: LockOptions): LimitDecorator<Args> {
+  const [capacity, options] = typeof second === 'object' ? [undefined, second] : [second, third];
+  return limitDecorator(permitLimit(name, capacity, options), 'locked()');
+}
+
+/**
+ * At most `rate` starts of what has this name, anywhere: on a method, around a function, or on a task.
+ *
+ *     limited('sms-api', '100/m', { burst: 10 })
+ *
+ * A start that is not free now is booked, and the task comes back for it. Rate: as given, else what `resources` says.
+ * Throws `ConfigError` for options that cannot be.
+ */
+export function limited(name: string, rate?: RateText, options?: RateOptions<[]>): LimitDecorator<[]>;
+export function limited(name: string, options: RateOptions<[]>): LimitDecorator<[]>;
+export function limited<K extends Args>(name: string, rate: RateText, options: RateOptions<K>): LimitDecorator<K>;
+export function limited<K extends Args>(name: string, options: RateOptions<K>): LimitDecorator<K>;
+export function limited<K extends Args>(
+  name: KeyFunction<K>,
+  rate?: RateText,
+  options?: RateOptions<NoInfer<K>>,
+): LimitDecorator<K>;
+export function limited<K extends Args>(name: KeyFunction<K>, options: RateOptions<NoInfer<K>>): LimitDecorator<K>;
+export function limited(name: Key, second?: RateText | RateOptions, third?: RateOptions): LimitDecorator<Args> {
+  const [rate, options] = typeof second === 'object' ? [undefined, second] : [second, third];
+  return limitDecorator(rateLimit(name, rate, options), 'limited()');
+}

@@ -1,0 +1,50 @@
+export type { Aside, Broker, Depth } from './brokers/broker.js';
+export { memoryBroker } from './brokers/memory.js';
+export type { Clock } from './clock.js';
+export type { LimitDecorator } from './decorators/limit-decorator.js';
+export { limited, locked } from './decorators/locked.js';
+export { task } from './decorators/task.js';
+export type { Duration } from './duration.js';
+export {
+  BrokerUnavailableError,
+  BusyError,
+  ClosedError,
+  ConfigError,
+  CoordinatorUnavailableError,
+  LockkeeperError,
+  LockTimeoutError,
+  MalformedMessageError,
+  MaxHoldError,
+  MaxWaitError,
+  MessageError,
+  PermitLostError,
+  PermitReleasedError,
+  ResultTimeoutError,
+  ShutdownError,
+  SoftTimeLimitError,
+  TaskExpiredError,
+  TaskRevokedError,
+  TaskSetAsideError,
+  TaskSkippedError,
+  TimeLimitError,
+} from './errors.js';
+export type { Coordinator, ResourceState } from './locks/coordinator.js';
+export type { Limit, LockOptions, RateOptions } from './locks/limit.js';
+export { type AcquireOptions, createLocks, type Locks, type LocksOptions } from './locks/locks.js';
+export { memoryCoordinator } from './locks/memory.js';
+export type { Permit } from './locks/permit.js';
+export type { ResourceOptions } from './locks/resources.js';
+export { memoryResults } from './results/memory.js';
+export type { ResultStore } from './results/result-store.js';
+export { type App, type AppOptions, createApp } from './tasks/app.js';
+export type { CallOptions } from './tasks/call.js';
+export { type CurrentTask, currentTask } from './tasks/context.js';
+export type { AppEvents } from './tasks/events.js';
+export { LockedTask } from './tasks/locked-task.js';
+export type { Handles } from './tasks/methods.js';
+export type { TaskDefinition, TaskOptions } from './tasks/options.js';
+export type { TaskResult, TaskState } from './tasks/result.js';
+export type { RetryOptions } from './tasks/retry.js';
+export type { Task } from './tasks/task.js';
+export type { WorkerOptions } from './worker/settings.js';
+export { createWorker, type Worker } from './worker/worker.js';

@@ -1,0 +1,122 @@
+import { randomUUID } from 'node:crypto';
+import { checkObject, checkText, checkWhole } from '../check.js';
+import { type Duration, milliseconds } from '../duration.js';
+import { ConfigError, MessageError } from '../errors.js';
+import { sharesOf } from '../locks/limits.js';
+import { checkPriority, checkSize, checkTravels, encode, type Message, type MessageRetry } from '../message.js';
+import { currentRun } from './context.js';
+import type { TaskHost, TaskRecord } from './task.js';
+
+/** Options of one call. */
+export interface CallOptions {
+  /** Start no sooner than this from now. Not together with `eta`. */
+  countdown?: Duration;
+  /** Start no sooner than then. */
+  eta?: Date;
+  /** Too late to start after this from now, or after then. Default: the task's. */
+  expires?: Duration | Date;
+  /** 0 to 9, higher first. Default: the task's. */
+  priority?: number;
+  /** Default: the task's. */
+  queue?: string;
+  /** The id of the call, by which its result is found. Default: a random UUID. */
+  taskId?: string;
+  /** Other numbers than the task's policy has. A plain number is `max`. */
+  retry?: number | { max?: number; delay?: Duration };
+  /** Keep no result. Default: the task's. */
+  ignoreResult?: boolean;
+}
+
+const fields = ['countdown', 'eta', 'expires', 'priority', 'queue', 'taskId', 'retry', 'ignoreResult'];
+
+/** A message, and how long it is to wait first. */
+export interface Outgoing {
+  readonly message: Message;
+  /** Milliseconds. */
+  readonly delay: number;
+}
+
+/** Checks calls of a task and makes the messages for them. Throws before anything is sent. */
+export function outgoing(
+  record: TaskRecord,
+  calls: readonly (readonly unknown[])[],
+  options: CallOptions,
+  host: TaskHost,
+): { queue: string; messages: Outgoing[] } {
+  checkObject(options, 'options', fields);
+  const { settings } = record;
+  const wall = host.locks.clock.wall();
+  const delay = delayOf(options, wall);
+  const common = {
+    retries: 0,
+    deferrals: 0,
+    priority: options.priority === undefined ? settings.priority : checkPriority(options.priority),
+    expires: expiresOf(options.expires, settings.expires, wall),
+    retry: retryOf(options.retry),
+    ignoreResult: (options.ignoreResult ?? settings.ignoreResult) || undefined,
+    sentAt: wall,
+    origin: host.origin,
+    ...family(),
+  };
+  const messages = calls.map((given) => {
+    const args = withoutTrailingUndefined(given);
+    const message: Message = {
+      id: options.taskId === undefined ? randomUUID() : checkText(options.taskId, 'taskId'),
+      task: record.name,
+      args,
+      shares: record.limits.length === 0 ? undefined : sharesOf(host.locks, record.limits, given),
+      ...common,
+    };
+    checkArguments(message, host.maxMessageBytes);
+    return { message, delay };
+  });
+  return { queue: options.queue === undefined ? settings.queue : checkText(options.queue, 'queue'), messages };
+}
+
+/** A run's children know their parent and the first of the family. */
+function family(): { parentId?: string; rootId?: string } {
+  const run = currentRun();
+  return run ? { parentId: run.id, rootId: run.rootId } : {};
+}
+
+function checkArguments(message: Message, maxBytes: number): void {
+  if (!Array.isArray(message.args)) throw new MessageError(`The arguments of "${message.task}" are not a list`);
+  const atMost = checkTravels(message.args, `${message.task} arguments`);
+  if (atMost > maxBytes) checkSize(encode(message), maxBytes, `The call of "${message.task}"`);
+}
+
+function delayOf({ countdown, eta }: CallOptions, wall: number): number {
+  if (countdown !== undefined && eta !== undefined) {
+    throw new ConfigError('A call has either a `countdown` or an `eta`, and this one has both');
+  }
+  if (countdown !== undefined) return milliseconds(countdown, 'countdown');
+  return eta === undefined ? 0 : Math.max(0, dateOf(eta, 'eta') - wall);
+}
+
+function expiresOf(given: CallOptions['expires'], ofTask: number | undefined, wall: number): number | undefined {
+  if (given instanceof Date) return dateOf(given, 'expires');
+  const after = given === undefined ? ofTask : milliseconds(given, 'expires');
+  return after === undefined ? undefined : wall + after;
+}
+
+function dateOf(value: unknown, name: string): number {
+  if (value instanceof Date && Number.isFinite(value.getTime())) return value.getTime();
+  throw ConfigError.expected(name, 'a valid Date', value);
+}
+
+function retryOf(given: CallOptions['retry']): MessageRetry | undefined {
+  if (given === undefined) return undefined;
+  const { max, delay } = typeof given === 'number' ? { max: given, delay: undefined } : given;
+  checkObject(typeof given === 'number' ? {} : given, 'retry', ['max', 'delay']);
+  return {
+    max: max === undefined ? undefined : checkWhole(max, 'retry.max', 0),
+    delay: delay === undefined ? undefined : milliseconds(delay, 'retry.delay'),
+  };
+}
+
+/** An optional argument that was given as `undefined` is one that was not given. */
+function withoutTrailingUndefined(args: readonly unknown[]): readonly unknown[] {
+  let length = args.length;
+  while (length > 0 && args[length - 1] === undefined) length--;
+  return length === args.length ? args : args.slice(0, length);
+}

@@ -1,0 +1,148 @@
+import { type Duration, milliseconds } from '../duration.js';
+import { ConfigError } from '../errors.js';
+import type { Permit } from '../locks/permit.js';
+import { type Scope, scope } from '../locks/scope.js';
+
+/** The run that the calling code is in. */
+export interface CurrentTask {
+  readonly id: string;
+  readonly name: string;
+  /** Which attempt this is, from 1. */
+  readonly attempt: number;
+  /** How often it was put back because a resource was busy. */
+  readonly deferrals: number;
+  /** Aborts when the run should stop: permit lost, time limit, revoked, shutdown. Its reason is the error that says so. */
+  readonly signal: AbortSignal;
+  /** The permits it holds, by the order of their names. */
+  readonly permits: readonly Permit[];
+  /** Tells how far it is, to whoever asks for the task's state. */
+  progress(value: unknown): Promise<void>;
+  /** Ends the run as a failed attempt, and asks for another, `delay` from now. Fails for good when none is left. */
+  retry(options?: { delay?: Duration; error?: unknown }): never;
+  /** Ends the run without using an attempt; the task comes back `after` this time. */
+  defer(after: Duration): never;
+}
+
+/** The run that the calling code is in. Throws `ConfigError` outside one. */
+export function currentTask(): CurrentTask {
+  const task = scope.getStore()?.task;
+  if (task instanceof RunContext) return task;
+  throw new ConfigError('currentTask() was called outside a run of a task');
+}
+
+/** The same, or nothing. */
+export function currentRun(): RunContext | undefined {
+  const task = scope.getStore()?.task;
+  return task instanceof RunContext ? task : undefined;
+}
+
+/** How `retry()` and `defer()` leave a body: thrown there, turned into an outcome by the worker, seen by nobody else. */
+export class Later {
+  constructor(
+    readonly kind: 'retry' | 'defer',
+    /** Milliseconds. */
+    readonly after: number | undefined,
+    readonly error?: unknown,
+  ) {}
+}
+
+export interface RunFacts {
+  readonly id: string;
+  readonly name: string;
+  readonly attempt: number;
+  readonly deferrals: number;
+  readonly rootId: string;
+  readonly permits: readonly Permit[];
+  /** Where progress goes. */
+  readonly report?: (value: unknown) => Promise<void>;
+  /** A direct call has no queue to go back to. */
+  readonly direct?: boolean;
+}
+
+export class RunContext implements CurrentTask, Scope {
+  readonly #facts: RunFacts;
+  #controller: AbortController | undefined;
+  #reason: unknown;
+
+  constructor(facts: RunFacts) {
+    this.#facts = facts;
+  }
+
+  get id(): string {
+    return this.#facts.id;
+  }
+
+  get name(): string {
+    return this.#facts.name;
+  }
+
+  get attempt(): number {
+    return this.#facts.attempt;
+  }
+
+  get deferrals(): number {
+    return this.#facts.deferrals;
+  }
+
+  get permits(): readonly Permit[] {
+    return this.#facts.permits;
+  }
+
+  get rootId(): string {
+    return this.#facts.rootId;
+  }
+
+  get inRun(): boolean {
+    return !this.#facts.direct;
+  }
+
+  get task(): this {
+    return this;
+  }
+
+  get signal(): AbortSignal {
+    if (!this.#controller) {
+      this.#controller = new AbortController();
+      if (this.#reason !== undefined) this.#controller.abort(this.#reason);
+      else for (const permit of this.permits) this.#follow(permit.signal);
+    }
+    return this.#controller.signal;
+  }
+
+  /** Why the run was told to stop, if it was. */
+  get stopped(): unknown {
+    return this.#reason;
+  }
+
+  /** Tells the body to stop. The first reason stands. */
+  stop(reason: unknown): void {
+    if (this.#reason !== undefined) return;
+    this.#reason = reason;
+    this.#controller?.abort(reason);
+  }
+
+  async progress(value: unknown): Promise<void> {
+    await this.#facts.report?.(value);
+  }
+
+  retry(options: { delay?: Duration; error?: unknown } = {}): never {
+    this.#mustHaveQueue('retry');
+    const delay = options.delay === undefined ? undefined : milliseconds(options.delay, 'delay');
+    throw new Later('retry', delay, options.error);
+  }
+
+  defer(after: Duration): never {
+    this.#mustHaveQueue('defer');
+    throw new Later('defer', milliseconds(after, 'after'));
+  }
+
+  #mustHaveQueue(verb: string): void {
+    if (!this.#facts.direct) return;
+    throw new ConfigError(`${this.name} was called directly, so it has no queue to go back to: ${verb}() needs a worker`);
+  }
+
+  #follow(signal: AbortSignal): void {
+    if (signal.aborted) this.stop(signal.reason);
+    else signal.addEventListener('abort', () => this.stop(signal.reason), { once: true });
+  }
+}

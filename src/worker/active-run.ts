@@ -1,0 +1,119 @@
+import type { Delivery } from '../brokers/broker.js';
+import type { Cancel, Clock } from '../clock.js';
+import { MaxHoldError, PermitLostError, ShutdownError, SoftTimeLimitError, TimeLimitError } from '../errors.js';
+import type { Lease } from '../locks/lease.js';
+import type { PermitHandle } from '../locks/permit.js';
+import { scope } from '../locks/scope.js';
+import { Later, RunContext } from '../tasks/context.js';
+import type { TaskRecord } from '../tasks/task.js';
+
+/** How a body ended. */
+export type BodyEnd =
+  | { readonly kind: 'returned'; readonly value: unknown }
+  | { readonly kind: 'threw'; readonly error: unknown }
+  | { readonly kind: 'later'; readonly later: Later }
+  /** It returned, but after its hard time limit. */
+  | { readonly kind: 'overdue'; readonly error: TimeLimitError }
+  /** It has not returned, and is not waited for any longer. */
+  | { readonly kind: 'stuck'; readonly error: Error };
+
+/** A body that runs, with all that may tell it to stop. */
+export class ActiveRun {
+  readonly delivery: Delivery;
+  readonly context: RunContext;
+  readonly leases: readonly Lease[];
+  /** Resolves when the body has really returned. */
+  readonly returned: Promise<void>;
+  readonly end: Promise<BodyEnd>;
+
+  readonly #clock: Clock;
+  readonly #grace: number;
+  readonly #permits: readonly PermitHandle[];
+  #timer: Cancel | undefined;
+  #overdue: TimeLimitError | undefined;
+  #give!: (end: BodyEnd) => void;
+  #returned!: () => void;
+
+  constructor(options: {
+    delivery: Delivery;
+    record: TaskRecord;
+    leases: readonly Lease[];
+    permits: readonly PermitHandle[];
+    context: RunContext;
+    clock: Clock;
+    /** Milliseconds. */
+    grace: number;
+  }) {
+    const { record, delivery } = options;
+    this.delivery = delivery;
+    this.leases = options.leases;
+    this.context = options.context;
+    this.#permits = options.permits;
+    this.#clock = options.clock;
+    this.#grace = options.grace;
+    this.end = new Promise((give) => {
+      this.#give = give;
+    });
+    this.returned = new Promise((returned) => {
+      this.#returned = returned;
+    });
+    this.#limitTime(record);
+    for (const permit of this.#permits) permit.onStop = (reason) => this.#onPermit(reason);
+    this.#start(record, delivery.message.args);
+  }
+
+  #start(record: TaskRecord, args: readonly unknown[]): void {
+    const body = scope.run(this.context, async () => await record.run(args));
+    body.then(
+      (value) => this.#ended({ kind: 'returned', value }),
+      (error) => this.#ended(error instanceof Later ? { kind: 'later', later: error } : { kind: 'threw', error }),
+    );
+  }
+
+  #ended(end: BodyEnd): void {
+    this.#timer?.();
+    for (const permit of this.#permits) permit.onStop = undefined;
+    this.#give(this.#overdue ? { kind: 'overdue', error: this.#overdue } : end);
+    this.#returned();
+  }
+
+  /** Stops waiting for the body, which loses its permits: from here on it may overlap the next holders. */
+  abandon(error: Error): void {
+    this.#timer?.();
+    this.#give({ kind: 'stuck', error });
+    for (const lease of this.leases) lease.abandon();
+    // A worker that stops does not keep the slot for it either.
+    if (error instanceof ShutdownError) this.#returned();
+  }
+
+  /** Tells the body to stop, because the worker does. */
+  shutDown(): void {
+    this.context.stop(new ShutdownError());
+  }
+
+  #limitTime({ settings: { soft, hard } }: TaskRecord): void {
+    if (soft === undefined) {
+      if (hard !== undefined) this.#timer = this.#clock.after(hard, () => this.#pastHard(hard));
+      return;
+    }
+    this.#timer = this.#clock.after(soft, () => {
+      this.context.stop(new SoftTimeLimitError(soft));
+      if (hard !== undefined) this.#timer = this.#clock.after(hard - soft, () => this.#pastHard(hard));
+    });
+  }
+
+  #pastHard(limit: number): void {
+    const error = new TimeLimitError(limit);
+    this.#overdue = error;
+    this.context.stop(error);
+    this.#timer = this.#clock.after(this.#grace, () => this.abandon(error));
+  }
+
+  #onPermit(reason: Error): void {
+    if (reason instanceof PermitLostError && reason.loss === 'max-hold') {
+      const told = this.context.stopped;
+      this.abandon(told instanceof MaxHoldError ? told : reason);
+    }
+    this.context.stop(reason);
+  }
+}

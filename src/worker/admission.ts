@@ -1,0 +1,151 @@
+import type { Delivery } from '../brokers/broker.js';
+import { MessageError } from '../errors.js';
+import type { Lease } from '../locks/lease.js';
+import { defaultWaitTimeout } from '../locks/limit.js';
+import { allTerms, type Entry, type EnterOptions, sharesOf, tryAll, waitForAll } from '../locks/limits.js';
+import { chain } from '../locks/local-line.js';
+import type { Locks } from '../locks/locks.js';
+import type { Terms } from '../locks/terms.js';
+import type { Message } from '../message.js';
+import type { TaskRecord } from '../tasks/task.js';
+import { patienceLeft } from './deferral.js';
+import type { Doormen } from './doormen.js';
+
+/** The farthest a start is booked ahead, in milliseconds. */
+export const bookingHorizon = 3_600_000;
+
+/** A message that was moved from room to room so often waits in line for its permits, one after the other. */
+const movesBeforeWaiting = 3;
+
+/** What an admission needs to know of its worker. */
+export interface AdmissionHost {
+  readonly locks: Locks;
+  readonly concurrency: number;
+  readonly doormen: Pick<Doormen, 'knowsBusy' | 'refused'>;
+  /** Aborts when the worker stops. */
+  readonly stopping: AbortSignal;
+}
+
+/** The message with its shares, all that it asks for, and how that went. */
+export interface Admitted {
+  readonly message: Message;
+  readonly all: readonly Terms[];
+  readonly entry: Entry;
+}
+
+/** Takes a message's limits, all or none. */
+export class Admission {
+  readonly #host: AdmissionHost;
+  #waiting = 0;
+  /** The longest guarded run seen here, in milliseconds. */
+  #longestRun = 0;
+
+  constructor(host: AdmissionHost) {
+    this.#host = host;
+  }
+
+  /** A guarded run took so long: whoever waits for such a permit must be at least as patient. */
+  ran(ms: number): void {
+    if (ms > this.#longestRun) this.#longestRun = ms;
+  }
+
+  async enter(delivery: Delivery, record: TaskRecord, inHand: Lease | undefined): Promise<Admitted> {
+    const { locks } = this.#host;
+    const asked = this.#withShares(delivery.message, record);
+    const all = allTerms(locks, record.limits, asked.shares ?? []);
+    const message = all.some((terms) => terms.rate) ? { ...asked, booking: asked.booking ?? locks.newClaim() } : asked;
+    const own = inHand && delivery.losses > 0 ? await this.#ownPermit(message, all, inHand) : undefined;
+    const entry = own ?? (await this.#enter(delivery, message, all, inHand));
+    return { message, all, entry };
+  }
+
+  async #enter(
+    delivery: Delivery,
+    message: Message,
+    all: readonly Terms[],
+    inHand: Lease | undefined,
+  ): Promise<Entry> {
+    const options = this.#options(delivery, message, inHand);
+    if (this.#mustWaitInOrder(message, all)) return await this.#waitInOrder(all, options);
+    const busy = this.#knownBusy(delivery, all, inHand);
+    if (busy) return { kind: 'busy', retryAfter: 0, terms: busy };
+    const entry = await tryAll(this.#host.locks, all, options);
+    if (entry.kind === 'busy') this.#host.doormen.refused(entry.terms.resource);
+    const holdsSlot = entry.kind === 'busy' && entry.ownUntil === undefined && entry.terms.limit.onBusy === 'wait';
+    return holdsSlot ? await this.#wait(all, options, waitTimeout) : entry;
+  }
+
+  #options(delivery: Delivery, message: Message, inHand: Lease | undefined): EnterOptions {
+    return {
+      claim: { task: message.task, message: message.id, redelivered: delivery.losses > 0 || undefined },
+      inHand,
+      booking: message.booking ?? '',
+      reach: (terms) => this.#reach(message, terms),
+    };
+  }
+
+  /** The publisher's shares stand. One that does not know the task sent none; one that knew another version, others. */
+  #withShares(message: Message, record: TaskRecord): Message {
+    if (record.limits.length === 0 || message.shares?.length === record.limits.length) return message;
+    try {
+      return { ...message, shares: sharesOf(this.#host.locks, record.limits, message.args) };
+    } catch (error) {
+      throw new MessageError(`its limits could not be worked out: ${(error as Error).message}`, { cause: error });
+    }
+  }
+
+  /** One that was taken from the room without a permit asks again: something is the matter with it. */
+  #knownBusy(delivery: Delivery, all: readonly Terms[], inHand: Lease | undefined): Terms | undefined {
+    return all.find(({ rate, resource, limit }) => {
+      if (rate || limit.onBusy !== 'requeue') return false;
+      if (resource === inHand?.resource || resource === delivery.room) return false;
+      return this.#host.doormen.knowsBusy(resource);
+    });
+  }
+
+  /** Waiting takes up the slot, so no more than half of the slots may do it. */
+  #mustWaitInOrder(message: Message, all: readonly Terms[]): boolean {
+    if ((message.moves ?? 0) < movesBeforeWaiting) return false;
+    const room = Math.max(1, Math.floor(this.#host.concurrency / 2));
+    return this.#waiting < room && all.filter((terms) => !terms.rate).length > 1;
+  }
+
+  async #waitInOrder(all: readonly Terms[], options: EnterOptions): Promise<Entry> {
+    const atLeast = chain.age + this.#longestRun;
+    this.#waiting++;
+    try {
+      return await this.#wait(all, options, (terms) => Math.max(waitTimeout(terms), atLeast));
+    } finally {
+      this.#waiting--;
+    }
+  }
+
+  #wait(all: readonly Terms[], options: EnterOptions, patience: (terms: Terms) => number): Promise<Entry> {
+    return waitForAll(this.#host.locks, all, { ...options, patience, signal: this.#host.stopping });
+  }
+
+  #reach(message: Message, terms: Terms): number {
+    const { onBusy } = terms.limit;
+    if (onBusy === 'skip' || onBusy === 'fail') return 0;
+    if (onBusy === 'wait') return waitTimeout(terms);
+    return Math.max(0, Math.min(bookingHorizon, patienceLeft(message, terms, this.#host.locks.clock)));
+  }
+
+  /**
+   * A message that outlived a worker may still be running there, under a permit of its own. The coordinator refuses such
+   * a claim by itself; a permit in hand needs no claim, so it is looked up.
+   */
+  async #ownPermit(message: Message, all: readonly Terms[], inHand: Lease): Promise<Entry | undefined> {
+    const { locks } = this.#host;
+    const terms = all.find(({ resource }) => resource === inHand.resource);
+    if (!terms) return undefined;
+    const { holders } = await locks.inspect(inHand.resource);
+    const own = holders.find((holder) => holder.message === message.id && holder.id !== inHand.id);
+    if (!own) return undefined;
+    return { kind: 'busy', retryAfter: 0, ownUntil: Math.max(1, own.until - locks.clock.wall()), terms };
+  }
+}
+
+function waitTimeout({ limit }: Terms): number {
+  return limit.waitTimeout ?? defaultWaitTimeout;
+}

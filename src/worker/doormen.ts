@@ -1,0 +1,120 @@
+import type { Room, RoomRef } from '../brokers/broker.js';
+import type { Lease } from '../locks/lease.js';
+import { type Limit, permitLimit } from '../locks/limit.js';
+import { chain, mayPassOn } from '../locks/local-line.js';
+import { type Terms, termsOf } from '../locks/terms.js';
+import { Doorman, type DoormanHost, type Ticket } from './doorman.js';
+
+/** Milliseconds between two slots that a worker without free ones keeps from its queues. */
+const claimEvery = 50;
+
+/** The doormen of a worker, one for each resource that has, or may have, messages in its rooms. */
+export class Doormen {
+  readonly #host: DoormanHost;
+  readonly #declared: ReadonlyMap<string, Limit>;
+  readonly #doormen = new Map<string, Doorman>();
+  #nextClaim = 0;
+
+  /** `declared`: the limits of this worker's tasks that have a fixed name. */
+  constructor(host: DoormanHost, declared: ReadonlyMap<string, Limit>) {
+    this.#host = host;
+    this.#declared = declared;
+  }
+
+  /** It is busy, as far as is known here, so nobody need be asked: somebody stands in line, or was just refused. */
+  knowsBusy(resource: string): boolean {
+    return this.#doormen.get(resource)?.knowsBusy ?? false;
+  }
+
+  /** Messages of it are parked, and this worker has had no slot to stand in line for them. */
+  waitsForSlot(resource: string): boolean {
+    return this.#doormen.get(resource)?.waitsForSlot ?? false;
+  }
+
+  /** A try for it was refused. */
+  refused(resource: string): void {
+    this.#doormen.get(resource)?.refused();
+  }
+
+  /** For a message that is about to be parked on these terms. */
+  ticket(terms: Terms, queue: string): Ticket {
+    return this.#of(terms).ticket(terms, queue);
+  }
+
+  /** A room that has messages, whoever parked them. */
+  heard(room: Room): void {
+    const { leaving, journal } = this.#host;
+    if (leaving.aborted) return;
+    try {
+      const known = this.#doormen.get(room.resource);
+      if (known) known.heard(room);
+      else this.#of(this.#termsFor(room)).heard(room);
+    } catch (error) {
+      journal.error(error);
+    }
+  }
+
+  /** A slot is free that the queues do not need. */
+  slotFree(): void {
+    for (const doorman of this.#doormen.values()) doorman.slotFree();
+  }
+
+  /** The lease to run the next message of its room under, if there is one to hand on. */
+  toHandOn(leases: readonly Lease[]): Lease | undefined {
+    const { locks, consumer, leaving } = this.#host;
+    if (leaving.aborted || this.#doormen.size === 0) return undefined;
+    const now = locks.clock.now();
+    const age = consumer.idle > 0 ? chain.age : chain.ageWithoutSlot;
+    return leases.find((lease) => this.#doormen.has(lease.resource) && mayPassOn(lease, now, age));
+  }
+
+  /**
+   * A lease for a slot that becomes free, when the queues have kept every slot busy for so long that a room would
+   * starve behind them. Not for a slot whose chain has just ended: that one is the queues' to have.
+   */
+  async claimSlot(ended: readonly Lease[]): Promise<Lease | undefined> {
+    const { consumer, leaving, journal, locks } = this.#host;
+    if (this.#doormen.size === 0 || consumer.idle > 0 || leaving.aborted) return undefined;
+    const now = locks.clock.now();
+    if (now < this.#nextClaim || ended.some((lease) => this.#doormen.has(lease.resource))) return undefined;
+    this.#nextClaim = now + claimEvery;
+    const starved = [...this.#doormen.values()].find((doorman) => doorman.keptWaiting(chain.ageWithoutSlot));
+    try {
+      return await starved?.tryNow();
+    } catch (error) {
+      journal.error(error);
+      return undefined;
+    }
+  }
+
+  /** What a take of a handed on lease found, if not a message. */
+  found(resource: string, weight: number | undefined): void {
+    if (weight !== undefined) this.#doormen.get(resource)?.weigh(weight);
+  }
+
+  /** The rooms that somebody here stands in line for. */
+  get tended(): RoomRef[] {
+    return [...this.#doormen.values()].flatMap((doorman) => doorman.tended);
+  }
+
+  #of(terms: Terms): Doorman {
+    const known = this.#doormen.get(terms.resource);
+    if (known) return known;
+    const doorman = new Doorman(this.#host, terms);
+    this.#doormen.set(terms.resource, doorman);
+    const { resource } = terms;
+    void doorman.tend().finally(() => {
+      if (this.#doormen.get(resource) === doorman) this.#doormen.delete(resource);
+    });
+    return doorman;
+  }
+
+  /** What this worker would ask for: as its own tasks declare it, else as whoever parked there did. */
+  #termsFor({ resource, weight, capacity, countdown }: Room): Terms {
+    const { resources } = this.#host.locks.settings;
+    const own = this.#declared.get(resource);
+    if (own) return termsOf(resources, own, { key: resource, weight });
+    const declared = resources.resolve(resource).capacity ?? capacity;
+    return termsOf(resources, permitLimit(resource, declared, { countdown }), { key: resource, weight });
+  }
+}

@@ -1,0 +1,98 @@
+import type { Consumer, Delivery, Outcome } from '../brokers/broker.js';
+import type { Lease } from '../locks/lease.js';
+import type { Doormen } from './doormen.js';
+import type { Journal } from './journal.js';
+import type { Ended, Runner } from './run.js';
+
+/** A delivery in a slot, with the lease that came with it. */
+interface Turn {
+  readonly delivery: Delivery;
+  readonly lease?: Lease;
+}
+
+/**
+ * The slots of a worker. A slot runs one delivery and, as long as its permit may be handed on, the next of the same room:
+ * settled and taken in one step of the broker, with no question to the coordinator.
+ *
+ * If the process dies between the steps: before the outcome is settled, the delivery comes back after the consumer's
+ * lease and runs again; after it, a permit not yet given back comes free when its own lease ends.
+ */
+export class Slots {
+  readonly #runner: Runner;
+  readonly #doormen: Doormen;
+  readonly #consumer: Consumer;
+  readonly #journal: Journal;
+  readonly #busy = new Set<Promise<void>>();
+  #dead = false;
+
+  constructor(parts: { runner: Runner; doormen: Doormen; consumer: Consumer; journal: Journal }) {
+    this.#runner = parts.runner;
+    this.#doormen = parts.doormen;
+    this.#consumer = parts.consumer;
+    this.#journal = parts.journal;
+  }
+
+  start(delivery: Delivery, lease?: Lease): void {
+    const work = this.#work({ delivery, lease });
+    this.#busy.add(work);
+    void work.finally(() => this.#busy.delete(work));
+  }
+
+  /** Resolves when every slot is free. */
+  async allFree(): Promise<void> {
+    while (this.#busy.size > 0) await Promise.all(this.#busy);
+  }
+
+  /** As a process that dies: what runs may go on, but nobody hears of it. */
+  kill(): void {
+    this.#dead = true;
+  }
+
+  async #work(first: Turn): Promise<void> {
+    try {
+      for (let turn: Turn | undefined = first; turn; ) turn = await this.#turn(turn);
+    } catch (error) {
+      this.#journal.error(error);
+    }
+  }
+
+  async #turn({ delivery, lease }: Turn): Promise<Turn | undefined> {
+    const ended = await this.#runner.run(delivery, lease);
+    if (this.#dead) return undefined;
+    await ended.returned;
+    if (this.#dead) return undefined;
+    const ticket = ended.park && this.#doormen.ticket(ended.park, delivery.queue);
+    await ticket?.ready;
+    try {
+      return await this.#finish(delivery, ended);
+    } finally {
+      ticket?.done();
+    }
+  }
+
+  async #finish(delivery: Delivery, { outcome, leases }: Ended): Promise<Turn | undefined> {
+    const handOn = this.#doormen.toHandOn(leases);
+    const next = handOn ?? (await this.#doormen.claimSlot(leases));
+    const released = Promise.all(leases.filter((lease) => lease !== next).map((lease) => lease.release()));
+    try {
+      if (next) return await this.#takeNext(delivery, outcome, next);
+      if (!(await delivery.settle(outcome))) this.#journal.tell('task.void', delivery, {});
+      return undefined;
+    } finally {
+      await released;
+    }
+  }
+
+  async #takeNext(delivery: Delivery, outcome: Outcome, lease: Lease): Promise<Turn | undefined> {
+    try {
+      const { resource, weight } = lease;
+      const taken = await this.#consumer.take(resource, { weight, settling: { delivery, outcome } });
+      if (taken.kind === 'taken') return { delivery: taken.delivery, lease };
+      this.#doormen.found(resource, taken.kind === 'other' ? taken.weight : undefined);
+    } catch (error) {
+      this.#journal.error(error);
+    }
+    await lease.release();
+    return undefined;
+  }
+}

@@ -1,0 +1,231 @@
+import type { Consumer, Delivery } from '../brokers/broker.js';
+import { type Cancel, sleep } from '../clock.js';
+import { type Duration, milliseconds } from '../duration.js';
+import { ConfigError, ShutdownError, TaskRevokedError } from '../errors.js';
+import type { Limit } from '../locks/limit.js';
+import type { Locks } from '../locks/locks.js';
+import type { App } from '../tasks/app.js';
+import type { ActiveRun } from './active-run.js';
+import { Admission } from './admission.js';
+import { Conclusion } from './conclusion.js';
+import { Doormen } from './doormen.js';
+import { Journal } from './journal.js';
+import { Places } from './places.js';
+import { Runner } from './run.js';
+import { type WorkerOptions, type WorkerSettings, workerSettings } from './settings.js';
+import { Slots } from './slots.js';
+
+/** Milliseconds between two rounds of tending: rooms that are stood in line for, and rooms that nobody tends. */
+const tendEvery = 1_000;
+
+/** A worker for the app's tasks. It does nothing before `start()`. Throws `ConfigError` for what cannot be. */
+export function createWorker(app: App, options: WorkerOptions = {}): Worker {
+  return new Worker(app, workerSettings(app, options));
+}
+
+export class Worker {
+  readonly settings: WorkerSettings;
+  readonly #app: App;
+  readonly #locks: Locks;
+  readonly #journal: Journal;
+  readonly #active = new Set<ActiveRun>();
+  readonly #leaving = new AbortController();
+  #parts: { consumer: Consumer; doormen: Doormen; slots: Slots; places: Places } | undefined;
+  #tending: Cancel | undefined;
+  #alive: NodeJS.Timeout | undefined;
+  #started: Promise<void> | undefined;
+  #stopped: Promise<void> | undefined;
+  readonly #now = new AbortController();
+  /** Resolves when it has stopped. */
+  readonly #over: Promise<void>;
+  #isOver!: () => void;
+
+  /** @internal Use `createWorker`. */
+  constructor(app: App, settings: WorkerSettings) {
+    this.settings = settings;
+    this.#app = app;
+    this.#locks = app.locks.fork();
+    this.#journal = new Journal(app);
+    this.#over = new Promise((isOver) => {
+      this.#isOver = isOver;
+    });
+  }
+
+  /** Starts fetching. Resolves when the broker serves it. */
+  start(): Promise<void> {
+    this.#started ??= this.#start();
+    return this.#started;
+  }
+
+  /**
+   * Leaves the lines, fetches nothing more, lets what runs go on for `drain` (permits are renewed the while), then tells
+   * it to stop, puts back what has not ended without using an attempt, and gives all permits back. Always resolves. A
+   * second call, or `drain: 0`, cuts the waiting short.
+   */
+  stop(options: { drain?: Duration } = {}): Promise<void> {
+    const drain = options.drain === undefined ? this.settings.drain : milliseconds(options.drain, 'drain');
+    if (this.#stopped) this.#now.abort();
+    this.#stopped ??= this.#stop(drain);
+    return this.#stopped;
+  }
+
+  /**
+   * Starts, and stops at the first of these signals; at the second it stops at once. Resolves when it has stopped.
+   * Default: SIGTERM and SIGINT.
+   */
+  async run(options: { signals?: readonly NodeJS.Signals[] } = {}): Promise<void> {
+    const signals = options.signals ?? ['SIGTERM', 'SIGINT'];
+    const onSignal = () => void this.stop();
+    for (const signal of signals) process.on(signal, onSignal);
+    try {
+      await this.start();
+      await this.#over;
+    } finally {
+      for (const signal of signals) process.off(signal, onSignal);
+    }
+  }
+
+  async #start(): Promise<void> {
+    if (this.#stopped) throw new ConfigError('The worker was stopped: create another one');
+    const release = this.#app.use(() => this.stop());
+    this.#leaving.signal.addEventListener('abort', release, { once: true });
+    this.#alive = setInterval(() => {}, 2 ** 31 - 1);
+    const early: Delivery[] = [];
+    const { concurrency, lease, queues } = this.settings;
+    const consumer = await this.#app.broker.consume(queues, {
+      concurrency,
+      lease,
+      onDelivery: (delivery) => (this.#parts ? this.#parts.slots.start(delivery) : early.push(delivery)),
+      onIdle: () => this.#parts?.doormen.slotFree(),
+      onRoom: (room) => this.#parts?.doormen.heard(room),
+      onRevoked: (id) => this.#revoked(id),
+    });
+    this.#parts = this.#assemble(consumer);
+    for (const delivery of early) this.#parts.slots.start(delivery);
+    for (const room of await consumer.rooms()) this.#parts.doormen.heard(room);
+    this.#tend();
+  }
+
+  #assemble(consumer: Consumer) {
+    const { concurrency, abortGrace } = this.settings;
+    const app = this.#app;
+    const [locks, journal, leaving] = [this.#locks, this.#journal, this.#leaving.signal];
+    const places = new Places(app.clock);
+    const doormen: Doormen = new Doormen(
+      { locks, journal, consumer, places, leaving, start: (delivery, lease) => slots.start(delivery, lease) },
+      limitsByName(app),
+    );
+    const admission = new Admission({
+      locks,
+      concurrency,
+      stopping: leaving,
+      doormen,
+    });
+    const conclusion = new Conclusion(app.clock, journal, app.maxMessageBytes);
+    const runner = new Runner({
+      app,
+      admission,
+      doormen,
+      journal,
+      conclusion,
+      abortGrace,
+      stopping: leaving,
+      active: this.#active,
+    });
+    const slots = new Slots({ runner, doormen, consumer, journal });
+    return { consumer, doormen, slots, places };
+  }
+
+  #tend(): void {
+    if (this.#leaving.signal.aborted) return;
+    this.#tending = this.#app.clock.after(tendEvery, () => void this.#tendNow().finally(() => this.#tend()));
+  }
+
+  async #tendNow(): Promise<void> {
+    const { consumer, doormen } = this.#parts ?? {};
+    if (!consumer || !doormen) return;
+    try {
+      const { tended } = doormen;
+      if (tended.length > 0) await consumer.attend(tended);
+      for (const room of await consumer.orphans()) doormen.heard(room);
+    } catch (error) {
+      this.#journal.error(error);
+    }
+  }
+
+  #revoked(id: string): void {
+    for (const run of this.#active) {
+      if (run.delivery.message.id === id) run.context.stop(new TaskRevokedError(id));
+    }
+  }
+
+  async #stop(drain: number): Promise<void> {
+    await this.#started?.catch(() => {});
+    this.#leaving.abort(new ShutdownError());
+    this.#tending?.();
+    const { consumer, slots, places } = this.#parts ?? {};
+    try {
+      places?.close();
+      await consumer?.stop();
+      if (slots) await this.#drain(slots, drain);
+      await consumer?.close();
+    } catch (error) {
+      this.#journal.error(error);
+    } finally {
+      await this.#locks.close();
+      clearInterval(this.#alive);
+      this.#isOver();
+    }
+  }
+
+  /** Waits, tells to stop, waits, gives up: each step only if the one before did not free the slots. */
+  async #drain(slots: Slots, drain: number): Promise<void> {
+    const free = slots.allFree();
+    if (await this.#within(free, drain)) return;
+    for (const run of this.#active) run.shutDown();
+    if (await this.#within(free, this.settings.abortGrace)) return;
+    for (const run of this.#active) run.abandon(new ShutdownError());
+    await free;
+  }
+
+  /** Whether it came within so many milliseconds. */
+  async #within(free: Promise<void>, ms: number): Promise<boolean> {
+    const over = new AbortController();
+    const { signal } = this.#now;
+    const cut = () => over.abort();
+    if (signal.aborted) cut();
+    signal.addEventListener('abort', cut, { once: true });
+    const late = sleep(this.#app.clock, ms, { signal: over.signal }).then(
+      () => false,
+      () => false,
+    );
+    const came = await Promise.race([free.then(() => true), late]);
+    signal.removeEventListener('abort', cut);
+    cut();
+    return came;
+  }
+
+  /** @internal For tests: as if its process were killed. Nothing is given back, nothing is settled. */
+  async crash(): Promise<void> {
+    this.#leaving.abort(new ShutdownError());
+    this.#tending?.();
+    this.#locks.kill();
+    this.#parts?.slots.kill();
+    this.#parts?.places.close();
+    clearInterval(this.#alive);
+    await (this.#parts?.consumer as { vanish?: () => unknown } | undefined)?.vanish?.();
+    this.#stopped = Promise.resolve();
+    this.#isOver();
+  }
+}
+
+/** The limits of the app's tasks that have a fixed name: what this worker takes those resources to be. */
+function limitsByName(app: App): Map<string, Limit> {
+  const named = new Map<string, Limit>();
+  for (const { limits } of app.tasks.values()) {
+    for (const limit of limits) {
+      if (typeof limit.key === 'string' && limit.kind === 'permits') named.set(limit.key, limit);
+    }
+  }
+  return named;
+}
