@@ -205,6 +205,11 @@ export class Worker {
     return came;
   }
 
+  /** Bodies that run now. */
+  get running(): number {
+    return this.#active.size;
+  }
+
   /** @internal For tests: as if its process were killed. Nothing is given back, nothing is settled. */
   async crash(): Promise<void> {
     this.#leaving.abort(new ShutdownError());
