@@ -127,7 +127,7 @@ export class TestApp {
     await settle();
     let seen = -1;
     let quietSince = Date.now();
-    while (this.#running > 0 && Date.now() - quietSince < silence) {
+    while ((await this.#atWork()) && Date.now() - quietSince < silence) {
       if (seen !== this.#happened) quietSince = Date.now();
       seen = this.#happened;
       await new Promise((resolve) => setTimeout(resolve, 1));
@@ -135,7 +135,10 @@ export class TestApp {
     }
   }
 
-  get #running(): number {
-    return [...this.#workers].reduce((sum, worker) => sum + worker.running, 0);
+  /** Whether a body runs, or a message is on its way to one. */
+  async #atWork(): Promise<boolean> {
+    for (const worker of this.#workers) if (worker.running > 0) return true;
+    for (const queue of this.app.queues) if ((await this.app.broker.depth(queue)).ready > 0) return true;
+    return false;
   }
 }

@@ -1,0 +1,31 @@
+import { fileURLToPath } from 'node:url';
+import { defineConfig } from 'vitest/config';
+
+const source = (path: string): string => fileURLToPath(new URL(`src/${path}`, import.meta.url));
+
+export default defineConfig({
+  resolve: {
+    alias: [
+      { find: /^lockkeeper$/, replacement: source('index.ts') },
+      { find: /^lockkeeper\/testing$/, replacement: source('testing/index.ts') },
+    ],
+  },
+  test: {
+    testTimeout: 20_000,
+    hookTimeout: 20_000,
+    passWithNoTests: false,
+    dangerouslyIgnoreUnhandledErrors: false,
+    reporters: ['default', './test/support/totals-reporter.ts'],
+    projects: [
+      {
+        extends: true,
+        test: { name: 'main', include: ['test/**/*.test.ts'], exclude: ['test/legacy/**'] },
+      },
+      {
+        extends: true,
+        esbuild: { tsconfigRaw: { compilerOptions: { experimentalDecorators: true } } },
+        test: { name: 'legacy', include: ['test/legacy/**/*.test.ts'] },
+      },
+    ],
+  },
+});
