@@ -24,6 +24,11 @@ export function checkText(value: unknown, name: string): string {
   throw ConfigError.expected(name, 'a text that is not empty', value);
 }
 
+export function checkFlag(value: unknown, name: string): boolean {
+  if (typeof value === 'boolean') return value;
+  throw ConfigError.expected(name, 'true or false', value);
+}
+
 export function checkOneOf<T extends string>(value: unknown, name: string, choices: readonly T[]): T {
   if (choices.includes(value as T)) return value as T;
   throw ConfigError.expected(name, choices.map((choice) => `'${choice}'`).join(' or '), value);

@@ -1,7 +1,7 @@
 import { ConfigError } from '../errors.js';
 import type { Limit } from '../locks/limit.js';
 import { runUnder } from '../locks/limits.js';
-import { type AnyFunction, declarationOf, declare } from '../tasks/declaration.js';
+import { type AnyFunction, declarationOf, declare, isClass } from '../tasks/declaration.js';
 import { locksFor } from '../tasks/registered.js';
 import { methodDecorator, type Starts } from './method-decorator.js';
 
@@ -50,8 +50,4 @@ function limitedFunction(fn: AnyFunction, limit: Limit): AnyFunction {
   Object.defineProperty(limited, 'length', { value: fn.length, configurable: true });
   declare(limited, { limits: all, body, task });
   return limited;
-}
-
-function isClass(fn: unknown): boolean {
-  return /^class\b/.test(Function.prototype.toString.call(fn));
 }

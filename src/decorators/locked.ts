@@ -3,8 +3,7 @@ import { permitLimit, rateLimit } from '../locks/limit.js';
 import type { RateText } from '../locks/rate.js';
 import { type LimitDecorator, limitDecorator } from './limit-decorator.js';
 
-// biome-ignore lint/suspicious/noExplicitAny: what a key function may take is inferred from it
-type Args = readonly any[];
+type Args = readonly unknown[];
 type KeyFunction<K extends Args> = (...args: K) => string | null;
 
 /**

@@ -1,4 +1,5 @@
 import type { Unsubscribe } from '../events.js';
+import type { Soon } from '../soon.js';
 
 /**
  * The service that keeps limits.
@@ -6,6 +7,9 @@ import type { Unsubscribe } from '../events.js';
  * A coordinator does single steps. Each is atomic, safe to repeat with the same ids, and ends within the `timeout` it is
  * given. Waiting, renewing, deadlines, aborts and events are not its business: `locks.ts` and `lease-keeper.ts` do that
  * once for all coordinators.
+ *
+ * `enter` and `exit` may answer without a promise, where the answer is there at once. They never throw: what fails is a
+ * promise that rejects.
  *
  * Two errors only: `CoordinatorUnavailableError` when it is not known whether the step took effect (the caller repeats
  * it, or lets leases lapse), and `ConfigError` when the request can never succeed. That a resource is busy is an answer.
@@ -25,13 +29,13 @@ export interface Coordinator {
    *
    * A weight above the capacity in force is a `ConfigError`: such a claim never stands at the head of the line.
    */
-  enter(request: EnterRequest): Promise<Entered>;
+  enter(request: EnterRequest): Soon<Entered>;
 
   /** Starts the leases of permits anew. A permit that is not held any more is `lost`, for good. */
   renew(permits: readonly Renewal[], options: CallOptions): Promise<Map<string, 'kept' | 'lost'>>;
 
   /** Gives back permits, places and bookings, several at once, of whatever resources. What is not there is no error. */
-  exit(claims: readonly ClaimRef[], options: CallOptions): Promise<void>;
+  exit(claims: readonly ClaimRef[], options: CallOptions): Soon<void>;
 
   /**
    * Calls the listener when it is worth asking again: for a place, when it may have come to its turn (then `enter`

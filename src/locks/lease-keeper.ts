@@ -3,6 +3,7 @@ import type { LossCause } from '../errors.js';
 import type { Events } from '../events.js';
 import type { ClaimRef, Coordinator, Grant } from './coordinator.js';
 import type { LockEvents } from './events.js';
+import { Exits } from './exits.js';
 import { Lease } from './lease.js';
 
 /**
@@ -25,11 +26,10 @@ export class LeaseKeeper {
   readonly #events: Events<LockEvents>;
   readonly #callTimeout: number;
   readonly #abortGrace: number;
+  readonly #exits: Exits;
   readonly #leases = new Set<Lease>();
   #timer: Cancel | undefined;
   #wakeAt = Number.POSITIVE_INFINITY;
-  #leaving: ClaimRef[] | undefined;
-  #left: Promise<void> = Promise.resolve();
   #dead = false;
 
   constructor(options: {
@@ -46,6 +46,7 @@ export class LeaseKeeper {
     this.#events = options.events;
     this.#callTimeout = options.callTimeout;
     this.#abortGrace = options.abortGrace;
+    this.#exits = new Exits(options.coordinator, options.clock, options.events, options.callTimeout);
   }
 
   /** Takes charge of a grant that was asked for at `sentAt`. */
@@ -68,39 +69,12 @@ export class LeaseKeeper {
   release(lease: Lease): Promise<void> {
     this.#leases.delete(lease);
     this.#events.emit('permit.released', lease);
-    return this.exit(lease, lease.left);
+    return this.exit(lease, lease.duration);
   }
 
-  /**
-   * Gives claims back that may or may not be there. What leaves in one turn of the event loop leaves in one call; a call
-   * that fails is repeated for `patience` milliseconds, after which leases have lapsed by themselves. Never rejects.
-   */
+  /** Gives a claim back that may or may not be there, as long as it is worth it. Never rejects. */
   exit(claim: ClaimRef, patience: number): Promise<void> {
-    if (this.#dead) return Promise.resolve();
-    if (this.#leaving) {
-      this.#leaving.push(claim);
-      return this.#left;
-    }
-    const leaving = [claim];
-    this.#leaving = leaving;
-    this.#left = Promise.resolve().then(() => {
-      this.#leaving = undefined;
-      return this.#exit(leaving, this.clock.now() + patience);
-    });
-    return this.#left;
-  }
-
-  async #exit(claims: readonly ClaimRef[], until: number): Promise<void> {
-    try {
-      await this.coordinator.exit(claims, { timeout: this.#callTimeout });
-    } catch (error) {
-      if (this.#dead || this.clock.now() >= until) {
-        for (const claim of claims)
-          this.#events.emit('permit.releaseFailed', { resource: claim.resource, error });
-        return;
-      }
-      this.clock.after(500, () => void this.#exit(claims, until));
-    }
+    return this.#exits.exit(claim, patience);
   }
 
   /** @internal */
@@ -132,7 +106,10 @@ export class LeaseKeeper {
       this.#warn(lease);
       if (now >= lease.holdUntil) lease.overheld(this.#abortGrace);
       if (lease.lost) continue;
-      if (now >= lease.renewAt) due.push(lease);
+      if (now >= lease.renewAt) {
+        lease.renewAt = now + retryStep(lease.duration);
+        due.push(lease);
+      }
       next = Math.min(next, this.#nextStep(lease, now));
     }
     if (due.length > 0) void this.#renew(due);
@@ -148,26 +125,29 @@ export class LeaseKeeper {
 
   #nextStep(lease: Lease, now: number): number {
     const atRiskAt = lease.atRisk ? Number.POSITIVE_INFINITY : lease.sentAt.now + (lease.duration * 2) / 3;
-    const renewAt = now >= lease.renewAt ? now + this.#patience(lease) : lease.renewAt;
-    return Math.min(renewAt, atRiskAt, now + Math.max(1, lease.left), lease.holdUntil);
+    const next = Math.min(lease.renewAt, atRiskAt, now + lease.left, lease.holdUntil);
+    return Math.max(next, now + soonest);
   }
 
-  /** A renewal that has not been answered is repeated, answered or not: no client is trusted to settle its calls. */
+  /**
+   * A renewal that has not been answered is repeated, answered or not, and an answer counts whenever it comes: no client
+   * is trusted to settle its calls.
+   */
   async #renew(leases: readonly Lease[]): Promise<void> {
     const sentAt = moment(this.clock);
+    let timeout = this.#callTimeout;
     for (const lease of leases) {
       lease.watch();
-      lease.renewAt = sentAt.now + this.#patience(lease);
+      timeout = Math.min(timeout, lease.duration / 4);
     }
-    const shortest = Math.min(...leases.map((lease) => lease.duration));
     try {
       const answers = await this.coordinator.renew(
         leases.map(({ resource, id, duration }) => ({ resource, id, lease: duration })),
-        { timeout: Math.min(this.#callTimeout, shortest / 4) },
+        { timeout },
       );
       for (const lease of leases) this.#renewed(lease, answers.get(lease.id), sentAt);
     } catch (error) {
-      for (const lease of leases) this.#notRenewed(lease, error);
+      for (const lease of leases) this.#notRenewed(lease, error, sentAt);
     }
   }
 
@@ -179,17 +159,14 @@ export class LeaseKeeper {
     lease.sentAt = sentAt;
     lease.atRisk = false;
     lease.renewAt = sentAt.now + lease.duration / 3;
-  }
-
-  #notRenewed(lease: Lease, error: unknown): void {
-    if (!this.#leases.has(lease)) return;
-    lease.renewAt = Math.min(lease.renewAt, this.clock.now() + retryStep(lease.duration));
-    this.#events.emit('permit.renewFailed', { resource: lease.resource, id: lease.id, error });
     this.schedule(lease.renewAt);
   }
 
-  #patience(lease: Lease): number {
-    return Math.min(this.#callTimeout, lease.duration / 4) + retryStep(lease.duration);
+  #notRenewed(lease: Lease, error: unknown, sentAt: Moment): void {
+    if (!this.#leases.has(lease) || sentAt.now < lease.sentAt.now) return;
+    lease.renewAt = Math.min(lease.renewAt, this.clock.now() + retryStep(lease.duration));
+    this.#events.emit('permit.renewFailed', { resource: lease.resource, id: lease.id, error });
+    this.schedule(lease.renewAt);
   }
 
   /** Lets go of everything at once, as a process that dies would: nothing is given back, nothing is renewed. */
@@ -197,16 +174,19 @@ export class LeaseKeeper {
     this.#dead = true;
     this.#timer?.();
     this.#leases.clear();
+    this.#exits.kill();
   }
 
-  /** Gives back everything that is held. */
+  /** Gives back everything that is held, and keeps nothing any more. */
   async close(): Promise<void> {
     await Promise.all([...this.#leases].map((lease) => lease.release()));
-    this.#timer?.();
-    this.#timer = undefined;
-    this.#wakeAt = Number.POSITIVE_INFINITY;
+    await this.#exits.close();
+    this.kill();
   }
 }
+
+/** A step of the clock that survives rounding, in milliseconds: the timer never comes back to the instant it ran at. */
+const soonest = 0.01;
 
 function retryStep(lease: number): number {
   return Math.min(1_000, lease / 10) * (0.75 + Math.random() / 2);

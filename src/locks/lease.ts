@@ -90,15 +90,24 @@ export class Lease implements ClaimRef {
 
   /** Gives it back, once. Never rejects. */
   release(): Promise<void> {
-    this.#released ??= this.lost ? Promise.resolve() : this.#keeper.release(this);
+    this.#released ??= this.lost ? this.#clearUp(this.lost) : this.#keeper.release(this);
     this.#stop();
     return this.#released;
   }
 
+  /** A renewal may have been done whose answer was lost: the permit would then stand there for another lease. */
+  async #clearUp({ loss }: PermitLostError): Promise<void> {
+    if (loss === 'deadline') await this.#keeper.exit(this, this.duration);
+  }
+
   /** @internal Wants to be told at once when the permit is taken away; otherwise the next renewal tells. */
   watch(): void {
-    if (this.lost !== undefined || this.#released !== undefined) return;
-    this.#unwatch ??= this.coordinator.wake(this, () => this.#keeper.renewNow(this));
+    if (this.#unwatch || this.lost !== undefined || this.#released !== undefined) return;
+    try {
+      this.#unwatch = this.coordinator.wake(this, () => this.#keeper.renewNow(this));
+    } catch {
+      // The coordinator was closed: the next renewal tells what that means for the permit.
+    }
   }
 
   /** @internal */

@@ -1,10 +1,14 @@
-import { ConfigError, CoordinatorUnavailableError } from '../errors.js';
+import { CoordinatorUnavailableError } from '../errors.js';
 import type { Share } from '../message.js';
-import type { Booking, Busy, Claim } from './coordinator.js';
+import type { Soon } from '../soon.js';
+import type { Busy, Claim } from './coordinator.js';
+import { type EnterOptions, type Entry, refusal } from './entry.js';
 import type { Lease } from './lease.js';
 import { type Limit, shareOf } from './limit.js';
 import type { Locks } from './locks.js';
+import { Patience } from './patience.js';
 import type { Permit } from './permit.js';
+import { startAll, waitForStarts } from './starts.js';
 import { checkCall, type Terms, termsOf } from './terms.js';
 
 /**
@@ -12,28 +16,13 @@ import { checkCall, type Terms, termsOf } from './terms.js';
  * taken and charges nothing, and names the limit that refused.
  */
 
-/** How it went. Leases that were in hand before stay with the caller unless `entered`. */
-export type Entry =
-  | { readonly kind: 'entered'; readonly leases: readonly Lease[] }
-  | ({ readonly terms: Terms } & Busy)
-  /** A start is booked, or (`beyond`) told, so many milliseconds from now. */
-  | { readonly kind: 'later' | 'beyond'; readonly terms: Terms; readonly after: number }
-  | { readonly kind: 'unavailable'; readonly terms: Terms; readonly error: CoordinatorUnavailableError }
-  | { readonly kind: 'misconfigured'; readonly error: ConfigError };
-
-export interface EnterOptions {
-  readonly claim: Omit<Claim, 'id'>;
-  /** A lease that the caller has already. */
-  readonly inHand?: Lease;
-  /** The id that starts are booked under. */
-  readonly booking: string;
-  /** How far ahead a start of this rate may be booked, in milliseconds. */
-  readonly reach: (terms: Terms) => number;
-}
+export type { EnterOptions, Entry } from './entry.js';
 
 /** The terms of the shares that a call asks for, in name order. A resource named twice is taken once, at its heaviest. */
 export function allTerms(locks: Locks, limits: readonly Limit[], shares: readonly (Share | null)[]): Terms[] {
   const { resources } = locks.settings;
+  const [only] = limits;
+  if (only && limits.length === 1) return shares[0] ? [termsOf(resources, only, shares[0])] : [];
   const all = new Map<string, Terms>();
   limits.forEach((limit, i) => {
     const share = shares[i];
@@ -41,7 +30,7 @@ export function allTerms(locks: Locks, limits: readonly Limit[], shares: readonl
     const known = all.get(share.key);
     if (!known || known.weight < share.weight) all.set(share.key, termsOf(resources, limit, share));
   });
-  return all.size === 1 ? [...all.values()] : [...all.values()].sort(byOrder);
+  return [...all.values()].sort(byOrder);
 }
 
 function byOrder(a: Terms, b: Terms): number {
@@ -59,12 +48,55 @@ export function sharesOf(locks: Locks, limits: readonly Limit[], args: readonly 
 }
 
 /** Tries for all the limits; waits for none. */
-export async function tryAll(locks: Locks, all: readonly Terms[], options: EnterOptions): Promise<Entry> {
+export function tryAll(locks: Locks, all: readonly Terms[], options: EnterOptions): Soon<Entry> {
+  const [only] = all;
+  if (!only || all.length > 1 || only.rate || options.inHand) return trySeveral(locks, all, options);
+  const answer = locks.party(only).try(only, claimOf(locks, options));
+  return answer instanceof Promise
+    ? answer.then((given) => entryOf(only, given)).catch((error) => refusal(only, error) ?? nothing)
+    : entryOf(only, answer);
+}
+
+const nothing: Entry = { kind: 'entered', leases: [] };
+
+function entryOf(terms: Terms, answer: Lease | Busy): Entry {
+  return 'kind' in answer ? { ...answer, terms } : { kind: 'entered', leases: [answer] };
+}
+
+function claimOf(locks: Locks, { claim: { task, message, redelivered } }: EnterOptions): Claim {
+  return { id: locks.newClaim(), task, message, redelivered };
+}
+
+async function trySeveral(locks: Locks, all: readonly Terms[], options: EnterOptions): Promise<Entry> {
+  return await orNothing(options.inHand, async (taken) => {
+    return (await tryPermits(locks, all, options, taken)) ?? (await startRates(locks, all, options));
+  });
+}
+
+/** Gives back what was taken, except what was in hand, unless all was. */
+async function orNothing(
+  inHand: Lease | undefined,
+  take: (taken: Lease[]) => Promise<Entry | undefined>,
+): Promise<Entry> {
   const taken: Lease[] = [];
-  const refused = (await tryPermits(locks, all, options, taken)) ?? (await startAll(locks, all, options));
-  if (!refused) return { kind: 'entered', leases: taken };
-  await giveBack(taken, options.inHand);
-  return refused;
+  let entry: Entry | undefined;
+  try {
+    entry = (await take(taken)) ?? { kind: 'entered', leases: taken };
+    return entry;
+  } finally {
+    if (entry?.kind !== 'entered') {
+      await Promise.all(taken.filter((lease) => lease !== inHand).map((lease) => lease.release()));
+    }
+  }
+}
+
+async function startRates(
+  locks: Locks,
+  all: readonly Terms[],
+  options: EnterOptions,
+): Promise<Entry | undefined> {
+  const rates = all.filter(({ rate }) => rate);
+  return rates.length > 0 ? await startAll(locks, rates, options) : undefined;
 }
 
 async function tryPermits(
@@ -80,7 +112,7 @@ async function tryPermits(
       continue;
     }
     try {
-      const answer = await locks.party(terms).try(terms, { id: locks.newClaim(), ...options.claim });
+      const answer = await locks.party(terms).try(terms, claimOf(locks, options));
       if ('kind' in answer) return { ...answer, terms };
       taken.push(answer);
     } catch (error) {
@@ -95,22 +127,23 @@ async function tryPermits(
  * Takes the permits in name order, each from the fair line, holding the earlier ones the while: as everybody who does
  * this does it in the same order, nobody waits in a circle. Busy when one did not come within `patience`.
  */
-export async function waitForAll(
-  locks: Locks,
-  all: readonly Terms[],
-  options: EnterOptions & { patience: (terms: Terms) => number; signal: AbortSignal },
-): Promise<Entry> {
-  const taken: Lease[] = [];
-  const refused = (await waitForPermits(locks, all, options, taken)) ?? (await startAll(locks, all, options));
-  if (!refused) return { kind: 'entered', leases: taken };
-  await giveBack(taken, undefined);
-  return refused;
+export async function waitForAll(locks: Locks, all: readonly Terms[], options: WaitOptions): Promise<Entry> {
+  return await orNothing(undefined, async (taken) => {
+    return (await waitForPermits(locks, all, options, taken)) ?? (await startRates(locks, all, options));
+  });
 }
+
+type WaitOptions = EnterOptions & {
+  /** How long this permit may be waited for, in milliseconds. */
+  readonly patience: (terms: Terms) => number;
+  /** Gives up. */
+  readonly signal: AbortSignal;
+};
 
 async function waitForPermits(
   locks: Locks,
   all: readonly Terms[],
-  options: EnterOptions & { patience: (terms: Terms) => number; signal: AbortSignal },
+  options: WaitOptions,
   taken: Lease[],
 ): Promise<Entry | undefined> {
   for (const terms of all) {
@@ -133,93 +166,24 @@ async function waitForPermits(
   return undefined;
 }
 
-async function standFor(
-  locks: Locks,
-  terms: Terms,
-  options: EnterOptions & { patience: (terms: Terms) => number; signal: AbortSignal },
-): Promise<Lease | undefined> {
-  const patience = new AbortController();
-  const leave = () => patience.abort();
-  const cancel = locks.clock.after(options.patience(terms), leave);
-  options.signal.addEventListener('abort', leave, { once: true });
-  if (options.signal.aborted) leave();
+async function standFor(locks: Locks, terms: Terms, options: WaitOptions): Promise<Lease | undefined> {
+  const party = locks.party(terms);
+  const limit = { ms: options.patience(terms), reason: () => party.outage };
+  const patience = new Patience(locks.clock, [options.signal], limit);
+  const { signal } = patience;
+  const impatient = terms.limit.onUnavailable !== 'requeue';
   try {
-    const claim = { id: locks.newClaim(), ...options.claim };
-    return await locks.party(terms).stand(terms, claim, { signal: patience.signal });
+    return await party.stand(terms, claimOf(locks, options), { signal, impatient });
   } catch (error) {
-    if (patience.signal.aborted) return undefined;
-    throw error;
+    if (!signal.aborted || signal.reason instanceof CoordinatorUnavailableError) throw error;
+    return undefined;
   } finally {
-    cancel();
-    options.signal.removeEventListener('abort', leave);
+    patience.end();
   }
-}
-
-/** What an error means for the run; nothing when it runs without this limit. Errors of other kinds are thrown on. */
-function refusal(terms: Terms, error: unknown): Entry | undefined {
-  if (error instanceof ConfigError) return { kind: 'misconfigured', error };
-  if (!(error instanceof CoordinatorUnavailableError)) throw error;
-  return terms.limit.onUnavailable === 'run' ? undefined : { kind: 'unavailable', terms, error };
-}
-
-/**
- * Starts under all the rates, or none. With several, the first round only asks: one that is exhausted must not make
- * the others charge for a start that is not made. Then the farthest start is booked, or all are charged.
- */
-async function startAll(locks: Locks, all: readonly Terms[], options: EnterOptions): Promise<Entry | undefined> {
-  const rates = all.filter((terms) => terms.rate);
-  if (rates.length === 0) return undefined;
-  const [only] = rates;
-  if (rates.length === 1 && only) return await start(locks, only, options, options.reach(only));
-  let farthest: { terms: Terms; after: number } | undefined;
-  for (const terms of rates) {
-    const asked = await start(locks, terms, options, options.reach(terms), true);
-    if (asked?.kind === 'unavailable' || asked?.kind === 'misconfigured') return asked;
-    if (asked && 'after' in asked && asked.after > (farthest?.after ?? -1)) farthest = { terms, after: asked.after };
-  }
-  if (farthest) return await start(locks, farthest.terms, options, options.reach(farthest.terms));
-  return await chargeAll(locks, rates, options);
-}
-
-async function chargeAll(locks: Locks, rates: readonly Terms[], options: EnterOptions): Promise<Entry | undefined> {
-  const charged: Terms[] = [];
-  for (const terms of rates) {
-    const refused = await start(locks, terms, options, options.reach(terms));
-    if (refused) {
-      await Promise.all(charged.map((one) => locks.party(one).exit(bookingOf(one, options), 0)));
-      return refused;
-    }
-    charged.push(terms);
-  }
-  return undefined;
-}
-
-async function start(
-  locks: Locks,
-  terms: Terms,
-  options: EnterOptions,
-  reach: number,
-  dry = false,
-): Promise<Entry | undefined> {
-  try {
-    const { id } = bookingOf(terms, options);
-    const booking: Booking = await locks.party(terms).book(terms, id, { reach, dry });
-    return booking.kind === 'now' ? undefined : { ...booking, terms };
-  } catch (error) {
-    return refusal(terms, error);
-  }
-}
-
-function bookingOf(terms: Terms, { booking }: EnterOptions) {
-  return { resource: terms.resource, id: `${booking}:${terms.resource}` };
 }
 
 function isFor(lease: Lease | undefined, terms: Terms): boolean {
-  return lease?.resource === terms.resource && lease.weight === terms.weight;
-}
-
-async function giveBack(leases: readonly Lease[], keep: Lease | undefined): Promise<void> {
-  await Promise.all(leases.filter((lease) => lease !== keep).map((lease) => lease.release()));
+  return lease?.resource === terms.resource && lease.weight === terms.weight && lease.check();
 }
 
 /**
@@ -236,24 +200,27 @@ export async function runUnder<R>(
   const permits: Permit[] = [];
   try {
     for (const terms of all) {
-      const permit = await enterNow(locks, terms);
+      const permit = terms.rate ? undefined : await enterNow(locks, terms);
       if (permit) permits.push(permit);
     }
+    const rates = all.filter(({ rate }) => rate);
+    if (rates.length > 0) await waitForStarts(locks, rates, { wait: (terms) => waitOf(locks, terms) });
     return await locks.within(permits, () => body(permits));
   } finally {
     await Promise.all(permits.map((permit) => permit.release()));
   }
 }
 
-async function enterNow(locks: Locks, terms: Terms): Promise<Permit | undefined> {
-  const { onBusy, onUnavailable } = terms.limit;
-  const waitTimeout = onBusy === 'skip' || onBusy === 'fail' ? 0 : undefined;
-  try {
-    if (!terms.rate) return await locks.enter(terms, { waitTimeout });
-    await locks.startUnder(terms, { waitTimeout });
-  } catch (error) {
-    if (!(error instanceof CoordinatorUnavailableError) || onUnavailable !== 'run') throw error;
-  }
-  return undefined;
+function waitOf(locks: Locks, terms: Terms): number {
+  const { onBusy } = terms.limit;
+  return onBusy === 'skip' || onBusy === 'fail' ? 0 : locks.defaultWait(terms);
 }
 
+async function enterNow(locks: Locks, terms: Terms): Promise<Permit | undefined> {
+  try {
+    return await locks.enter(terms, { waitTimeout: waitOf(locks, terms) });
+  } catch (error) {
+    if (!(error instanceof CoordinatorUnavailableError) || terms.limit.onUnavailable !== 'run') throw error;
+    return undefined;
+  }
+}

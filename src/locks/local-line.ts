@@ -1,7 +1,7 @@
 import type { Claim } from './coordinator.js';
 import type { Lease } from './lease.js';
 import type { Party } from './party.js';
-import type { Terms } from './terms.js';
+import { sameTerms, type Terms } from './terms.js';
 
 /** A chain of runs under one grant ends here, so that others in the coordinator's line get their turn. */
 export const chain = {
@@ -31,11 +31,15 @@ interface Waiter {
  * kept the while, so that whatever happens to the chain, the next one has somebody in line.
  */
 export class LocalLine {
+  /** Whether the coordinator has ever answered those who wait here. */
+  answered = false;
   readonly #party: Party;
   readonly #onEmpty: () => void;
   readonly #waiters = new Set<Waiter>();
   #leave = new AbortController();
-  #serving = false;
+  /** What the place in the coordinator's line asks for. */
+  #asked: Terms | undefined;
+  #serving: Promise<void> | undefined;
 
   constructor(party: Party, onEmpty: () => void) {
     this.#party = party;
@@ -45,31 +49,31 @@ export class LocalLine {
   /** The lease, when it is this one's turn. Rejects with the signal's reason when it aborts. */
   wait(terms: Terms, claim: Claim, signal: AbortSignal): Promise<Lease> {
     return new Promise((resolve, reject) => {
-      const done = () => {
+      const leave = () => {
         this.#waiters.delete(waiter);
         signal.removeEventListener('abort', onAbort);
-        if (this.#waiters.size === 0) this.#leave.abort();
+        this.#nextInTurn();
       };
       const onAbort = () => {
-        done();
+        leave();
         reject(signal.reason);
       };
       const waiter: Waiter = {
         terms,
         claim,
         admit: (lease) => {
-          done();
+          leave();
           resolve(lease);
         },
         fail: (error) => {
-          done();
+          leave();
           reject(error);
         },
       };
       if (signal.aborted) return reject(signal.reason);
       signal.addEventListener('abort', onAbort, { once: true });
       this.#waiters.add(waiter);
-      void this.#serve();
+      this.#serving ??= this.#serve();
     });
   }
 
@@ -81,24 +85,44 @@ export class LocalLine {
     return true;
   }
 
+  /** When nobody waits here any more, and the place is left. */
+  get over(): Promise<void> {
+    return this.#serving ?? Promise.resolve();
+  }
+
+  /** A place that nobody wants is left, and so is one that asks for something else than whoever is next in turn. */
+  #nextInTurn(): void {
+    const [first] = this.#waiters;
+    if (!first || (this.#asked && !sameTerms(this.#asked, first.terms))) this.#leave.abort();
+  }
+
   async #serve(): Promise<void> {
-    if (this.#serving) return;
-    this.#serving = true;
     for (let [first] = this.#waiters; first; [first] = this.#waiters) {
-      this.#leave = new AbortController();
-      const { signal } = this.#leave;
       try {
-        this.#admit(await this.#party.stand(first.terms, first.claim, { signal, keepAlive: true }));
+        this.#admit(await this.#stand(first));
       } catch (error) {
-        if (!signal.aborted) first.fail(error);
+        if (!this.#leave.signal.aborted) first.fail(error);
       }
     }
-    this.#serving = false;
     this.#onEmpty();
+  }
+
+  #stand({ terms, claim }: Waiter): Promise<Lease> {
+    this.#leave = new AbortController();
+    this.#asked = terms;
+    return this.#party.stand(terms, claim, {
+      signal: this.#leave.signal,
+      impatient: terms.limit.onUnavailable !== 'requeue',
+      keepAlive: true,
+      onQueued: () => {
+        this.answered ||= this.#party.outage === undefined;
+      },
+    });
   }
 
   /** The lease was asked for on behalf of one who may have been served by a chain meanwhile. */
   #admit(lease: Lease): void {
+    this.answered = true;
     const [first] = this.#waiters;
     if (first && first.terms.weight === lease.weight) first.admit(lease);
     else void lease.release();

@@ -1,21 +1,23 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
-import { checkObject, checkWhole } from '../check.js';
-import { type Clock, sleep, systemClock } from '../clock.js';
+import { checkObject, checkText, checkWhole } from '../check.js';
+import { type Clock, systemClock } from '../clock.js';
 import { type Duration, milliseconds } from '../duration.js';
-import { BusyError, ConfigError, CoordinatorUnavailableError, LockTimeoutError } from '../errors.js';
+import { ClosedError, ConfigError } from '../errors.js';
 import { Events } from '../events.js';
 import type { Share } from '../message.js';
-import type { Busy, Claim, Coordinator, ResourceState } from './coordinator.js';
+import type { CallOptions, Coordinator, ResourceState } from './coordinator.js';
+import { Entrance } from './entrance.js';
 import type { LockEvents } from './events.js';
+import { inTime } from './in-time.js';
 import type { Lease } from './lease.js';
 import { defaultWaitTimeout, type LockOptions, permitLimit, rateLimit, shareOf } from './limit.js';
-import { LocalLine } from './local-line.js';
 import { openCoordinator } from './open.js';
 import { Party } from './party.js';
 import { NestedPermit, type OnRelease, type Permit } from './permit.js';
 import { type ResourceOptions, Resources } from './resources.js';
 import { heldInScope, scope } from './scope.js';
+import { waitForStarts } from './starts.js';
 import { checkCall, type Terms, termsOf } from './terms.js';
 
 export interface LocksOptions {
@@ -47,6 +49,8 @@ export interface AcquireOptions {
 
 /** How long a place in line outlives the process that stood there, in milliseconds. */
 export const placeLife = 3_000;
+
+const acquireFields = ['capacity', 'weight', 'waitTimeout', 'lease', 'maxHold', 'signal'];
 
 const plain = permitLimit('', undefined);
 const plainRate = rateLimit('', undefined);
@@ -86,9 +90,11 @@ export class Locks {
   /** Host, process and incarnation: who holds, for those who look. */
   readonly owner: string;
   readonly #parties = new Map<Coordinator, Party>();
-  readonly #lines = new Map<string, LocalLine>();
+  readonly #entrance = new Entrance(this);
+  readonly #closing = new AbortController();
   readonly #incarnation = randomBytes(6).toString('hex');
   #claims = 0;
+  #closed: Promise<void> | undefined;
 
   constructor(settings: LocksSettings) {
     this.settings = settings;
@@ -115,6 +121,7 @@ export class Locks {
     const terms = this.#terms(resource, options);
     const nested = this.#nested(terms);
     if (nested) return nested;
+    this.closing.throwIfAborted();
     const answer = await this.party(terms).try(terms, { id: this.newClaim() });
     return 'kind' in answer ? undefined : this.#open(answer, terms);
   }
@@ -139,38 +146,58 @@ export class Locks {
     const limit = options.cost === undefined ? plainRate : rateLimit(resource, undefined, { cost: options.cost });
     const terms = termsOf(this.settings.resources, limit, shareOf({ ...limit, key: resource }, []) as Share);
     const wait = options.waitTimeout === undefined ? undefined : milliseconds(options.waitTimeout, 'waitTimeout');
-    await this.startUnder(terms, { waitTimeout: wait, signal: options.signal });
+    await waitForStarts(this, [terms], { wait: () => wait ?? this.defaultWait(terms), signal: options.signal });
   }
 
   /** Capacity, holders and who waits. */
   inspect(resource: string): Promise<ResourceState> {
-    return this.#coordinator(resource).inspect(resource, this.#call);
+    return this.#call(resource, (coordinator, options) => coordinator.inspect(resource, options));
   }
 
   /** A capacity that counts for everybody, whatever they declare; `undefined` takes it back. */
   async setCapacity(resource: string, capacity: number | undefined, options: { expiresIn?: Duration } = {}): Promise<void> {
+    checkObject(options, 'options', ['expiresIn']);
     if (capacity !== undefined) checkWhole(capacity, 'capacity');
     const expiresIn = options.expiresIn === undefined ? undefined : milliseconds(options.expiresIn, 'expiresIn');
-    await this.#coordinator(resource).setCapacity(resource, capacity, { ...this.#call, expiresIn });
+    await this.#call(resource, (coordinator, call) => coordinator.setCapacity(resource, capacity, { ...call, expiresIn }));
   }
 
   /** Puts a resource on hold for everybody: nothing is granted, no start is booked before the time is over. */
-  async pause(resource: string, duration: Duration, options: { reason?: string } = {}): Promise<void> {
-    await this.#coordinator(resource).pause(resource, milliseconds(duration, 'duration'), { ...this.#call, ...options });
+  async pause(resource: string, duration: Duration, { reason }: { reason?: string } = {}): Promise<void> {
+    const ms = milliseconds(duration, 'duration');
+    await this.#call(resource, (coordinator, call) => coordinator.pause(resource, ms, { ...call, reason }));
   }
 
   async resume(resource: string): Promise<void> {
-    await this.#coordinator(resource).pause(resource, 0, this.#call);
+    await this.pause(resource, 0);
   }
 
   /** Takes a permit or a place away from its owner, by the id that `inspect` shows. */
   evict(resource: string, id: string): Promise<boolean> {
-    return this.#coordinator(resource).evict({ resource, id }, this.#call);
+    return this.#call(resource, (coordinator, options) => coordinator.evict({ resource, id }, options));
   }
 
-  /** Gives back all that this side holds. */
-  async close(): Promise<void> {
-    await Promise.all([...this.#parties.values()].map((party) => party.keeper.close()));
+  async #call<T>(resource: string, call: (coordinator: Coordinator, options: CallOptions) => Promise<T>): Promise<T> {
+    const { callTimeout: timeout, resources } = this.settings;
+    const { coordinator } = resources.resolve(checkText(resource, 'resource'));
+    return await inTime(this.clock, coordinator.kind, call(coordinator, { timeout }), timeout);
+  }
+
+  /** Sends away whoever waits, with `ClosedError`, and gives back all that this side holds. */
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    this.#closing.abort(new ClosedError('This set of locks'));
+    await this.#entrance.close();
+    await Promise.all([...this.#parties.values()].map((party) => party.close()));
+  }
+
+  /** @internal Aborts when they are closed. */
+  get closing(): AbortSignal {
+    return this.#closing.signal;
   }
 
   /** @internal As a process that dies: gives nothing back and renews nothing. */
@@ -201,29 +228,10 @@ export class Locks {
   async enter(terms: Terms, options: { waitTimeout?: number; signal?: AbortSignal } = {}): Promise<Permit> {
     const nested = this.#nested(terms);
     if (nested) return nested;
+    this.closing.throwIfAborted();
     options.signal?.throwIfAborted();
     const wait = options.waitTimeout ?? this.defaultWait(terms);
-    const claim = { id: this.newClaim() };
-    const refused = this.#lines.has(terms.resource) ? undefined : await this.#tryFirst(terms, claim, wait);
-    if (refused && !('kind' in refused)) return this.#open(refused, terms);
-    if (wait === 0) throw new BusyError(terms.resource, refused?.retryAfter ?? 0);
-    return this.#open(await this.#wait(terms, { id: this.newClaim() }, wait, options.signal), terms);
-  }
-
-  /** @internal Resolves when it is this one's turn to start, up to `waitTimeout` from now. */
-  async startUnder(terms: Terms, options: { waitTimeout?: number; signal?: AbortSignal } = {}): Promise<void> {
-    const wait = options.waitTimeout ?? this.defaultWait(terms);
-    const until = this.clock.now() + wait;
-    const id = this.newClaim();
-    for (;;) {
-      options.signal?.throwIfAborted();
-      const booking = await this.party(terms).book(terms, id, { reach: Math.max(0, until - this.clock.now()) });
-      if (booking.kind === 'now') return;
-      if (booking.kind === 'beyond') {
-        throw wait === 0 ? new BusyError(terms.resource, booking.after) : new LockTimeoutError(terms.resource, wait);
-      }
-      await this.#sleep(terms, id, booking.after, options.signal);
-    }
+    return this.#open(await this.#entrance.enter(terms, wait, options.signal), terms);
   }
 
   /** @internal Runs the body as code that holds these permits. */
@@ -238,81 +246,27 @@ export class Locks {
     return limit.waitTimeout ?? (scope.getStore()?.inRun ? 0 : defaultWaitTimeout);
   }
 
-  async #sleep(terms: Terms, id: string, ms: number, signal?: AbortSignal): Promise<void> {
-    try {
-      await sleep(this.clock, ms, { signal, keepAlive: true });
-    } catch (error) {
-      void this.party(terms).exit({ resource: terms.resource, id }, 0);
-      throw error;
-    }
-  }
-
-  /** One that may wait stays, when the coordinator does not answer; one that may not is told. */
-  async #tryFirst(terms: Terms, claim: Claim, wait: number): Promise<Lease | Busy | undefined> {
-    try {
-      return await this.party(terms).try(terms, claim);
-    } catch (error) {
-      if (wait === 0 || !(error instanceof CoordinatorUnavailableError)) throw error;
-      return undefined;
-    }
-  }
-
-  async #wait(terms: Terms, claim: Claim, ms: number, signal?: AbortSignal): Promise<Lease> {
-    const patience = new AbortController();
-    const onAbort = () => patience.abort(signal?.reason);
-    signal?.addEventListener('abort', onAbort, { once: true });
-    const cancel = this.clock.after(ms, () => patience.abort(this.#timedOut(terms, ms)), { keepAlive: true });
-    try {
-      return await this.#line(terms).wait(terms, claim, patience.signal);
-    } finally {
-      cancel();
-      signal?.removeEventListener('abort', onAbort);
-    }
-  }
-
-  #timedOut(terms: Terms, ms: number): Error {
-    return this.party(terms).outage ?? new LockTimeoutError(terms.resource, ms);
-  }
-
-  #line(terms: Terms): LocalLine {
-    const known = this.#lines.get(terms.resource);
-    if (known) return known;
-    const line = new LocalLine(this.party(terms), () => {
-      if (this.#lines.get(terms.resource) === line) this.#lines.delete(terms.resource);
-    });
-    this.#lines.set(terms.resource, line);
-    return line;
-  }
-
   #open(lease: Lease, terms: Terms): Permit {
-    return lease.open(terms.maxHold, this.#onRelease);
+    if (!this.closing.aborted) return lease.open(terms.maxHold, this.#onRelease);
+    void lease.release();
+    throw this.closing.reason;
   }
 
-  readonly #onRelease: OnRelease = async (lease) => {
-    if (this.#lines.get(lease.resource)?.passOn(lease, this.clock.now())) return;
-    await lease.release();
-  };
+  readonly #onRelease: OnRelease = (lease) => this.#entrance.leave(lease);
 
   #nested(terms: Terms): Permit | undefined {
-    const outer = heldInScope(terms.resource, terms.weight);
+    const outer = heldInScope(terms);
     return outer && new NestedPermit(outer);
   }
 
-  #terms(resource: string, { capacity, weight, lease, maxHold, ...rest }: AcquireOptions): Terms {
-    checkObject(rest, 'options', ['waitTimeout', 'signal']);
-    if (typeof resource !== 'string') throw ConfigError.expected('resource', 'a text', resource);
+  #terms(resource: string, options: AcquireOptions): Terms {
+    checkText(resource, 'resource');
+    checkObject(options, 'options', acquireFields);
+    const { capacity, weight, lease, maxHold } = options;
     const given = capacity ?? weight ?? lease ?? maxHold;
     const limit = given === undefined ? plain : permitLimit(resource, capacity, { weight, lease, maxHold });
     const share = { key: resource, weight: weight ?? 1 };
     checkCall(this.settings.resources, limit, share);
     return termsOf(this.settings.resources, limit, share);
-  }
-
-  #coordinator(resource: string): Coordinator {
-    return this.settings.resources.resolve(resource).coordinator;
-  }
-
-  get #call() {
-    return { timeout: this.settings.callTimeout };
   }
 }

@@ -1,10 +1,12 @@
-import { type Clock, moment } from '../clock.js';
-import { CoordinatorUnavailableError } from '../errors.js';
+import { type Clock, type Moment, moment, since } from '../clock.js';
+import { ClosedError, CoordinatorUnavailableError } from '../errors.js';
 import type { Events } from '../events.js';
+import type { Soon } from '../soon.js';
 import { Bell } from './bell.js';
+import { Contact, type Unknown } from './contact.js';
 import type { Booking, Busy, Claim, ClaimRef, Coordinator, EnterRequest, Granted, Queued } from './coordinator.js';
 import type { LockEvents } from './events.js';
-import type { Lease } from './lease.js';
+import { type Lease, margin } from './lease.js';
 import { LeaseKeeper } from './lease-keeper.js';
 import type { Terms } from './terms.js';
 import { Turnstile } from './turnstile.js';
@@ -21,37 +23,46 @@ export interface PartyOptions {
   readonly placeLife: number;
 }
 
-/**
- * One side's dealings with one coordinator: trying, standing in line, booking; and one lease keeper.
- *
- * While the coordinator does not answer, one question after another goes out at growing intervals, for all who would
- * ask; the others are told at once that it is unavailable.
- */
+/** One side's dealings with one coordinator: trying, standing in line, booking; and one lease keeper. */
 export class Party {
   readonly coordinator: Coordinator;
   readonly keeper: LeaseKeeper;
   readonly #options: PartyOptions;
+  readonly #contact: Contact;
   readonly #turnstile: Turnstile;
   readonly #mismatches = new Set<string>();
-  #outage: { error: unknown; nextProbe: number; failures: number } | undefined;
+  /** Of those who stand in line: when the coordinator is back, they ask again. */
+  readonly #bells = new Set<Bell>();
+  readonly #asking = new Set<Promise<unknown>>();
+  #closed = false;
 
   constructor(options: PartyOptions) {
     this.coordinator = options.coordinator;
     this.#options = options;
     this.keeper = new LeaseKeeper(options);
-    this.#turnstile = new Turnstile(
-      (terms, claims) => this.#enter(terms, claims, false) as Promise<Lease[] | Busy>,
-    );
+    this.#contact = new Contact(options, () => {
+      for (const bell of this.#bells) bell.ring();
+    });
+    this.#turnstile = new Turnstile((terms, claims) => this.#try(terms, claims));
   }
 
   /** Asks whether there is room now, and leaves nothing behind when there is none. */
-  try(terms: Terms, claim: Claim): Promise<Lease | Busy> {
+  try(terms: Terms, claim: Claim): Soon<Lease | Busy> {
     return this.#turnstile.try(terms, claim);
+  }
+
+  #try(terms: Terms, claims: readonly Claim[]): Soon<Lease[] | Busy> {
+    const giveBack = () => this.#giveBack(terms, claims);
+    const unknown = { lost: giveBack, late: giveBack };
+    return this.#enter(terms, claims, false, unknown) as Soon<Lease[] | Busy>;
   }
 
   /**
    * Stands in the fair line until the lease is granted. Rejects with the signal's reason when it aborts, leaving the
    * line first. While the coordinator is unavailable it stays, unless `impatient`.
+   *
+   * The claim is asked for again and again under one id, so a lost reply is mended by the next question. Only when it
+   * stands no longer is the claim given back: earlier, that would take away what the next question was granted.
    */
   async stand(
     terms: Terms,
@@ -62,28 +73,43 @@ export class Party {
     const ref = { resource: terms.resource, id: claim.id };
     const bell = new Bell(this.#options.clock);
     const unsubscribe = this.coordinator.wake(ref, bell.ring);
+    const leave = () => void this.keeper.exit(ref, terms.lease);
+    let standing = true;
+    let lease: Lease | undefined;
+    const late = () => void ((lease ? lease.check() : standing) || leave());
+    this.#bells.add(bell);
     try {
       for (;;) {
         signal.throwIfAborted();
-        const answer = await this.#askInLine(terms, claim, options.impatient);
-        if (Array.isArray(answer)) return this.#admit(answer[0] as Lease, signal);
+        const answer = await this.#askInLine(terms, claim, options.impatient, late);
+        if (Array.isArray(answer)) {
+          [lease] = answer;
+          return this.#admit(lease as Lease, signal);
+        }
         options.onQueued?.();
         await bell.wait(Math.min(answer.retryAfter, this.#placeLife(terms) / 3), options);
       }
     } catch (error) {
-      void this.keeper.exit(ref, this.#options.placeLife);
+      standing = false;
+      leave();
       throw error;
     } finally {
+      this.#bells.delete(bell);
       unsubscribe();
     }
   }
 
-  async #askInLine(terms: Terms, claim: Claim, impatient = false): Promise<Lease[] | Queued | Busy> {
+  async #askInLine(
+    terms: Terms,
+    claim: Claim,
+    impatient: boolean | undefined,
+    late: () => void,
+  ): Promise<Lease[] | Queued | Busy> {
     try {
-      return await this.#enter(terms, [claim], true);
+      return await this.#enter(terms, [claim], true, { late });
     } catch (error) {
       if (impatient || !(error instanceof CoordinatorUnavailableError)) throw error;
-      return { kind: 'queued', ahead: 0, retryAfter: this.#untilProbe() };
+      return { kind: 'queued', ahead: 0, retryAfter: this.untilProbe };
     }
   }
 
@@ -94,7 +120,7 @@ export class Party {
     throw signal.reason;
   }
 
-  async #enter(terms: Terms, claims: readonly Claim[], line: boolean): Promise<Lease[] | Queued | Busy> {
+  #enter(terms: Terms, claims: readonly Claim[], line: boolean, unknown: Unknown): Soon<Lease[] | Queued | Busy> {
     const { clock, callTimeout, owner } = this.#options;
     const sentAt = moment(clock);
     const request: EnterRequest = {
@@ -109,22 +135,42 @@ export class Party {
       layout: terms.layout,
       timeout: callTimeout,
     };
-    const answer = await this.#ask(
-      () => this.coordinator.enter(request),
-      () => this.#giveBack(terms, claims),
+    const answer = this.#contact.ask(() => this.coordinator.enter(request), unknown);
+    if (!(answer instanceof Promise)) {
+      return answer.kind === 'granted' ? this.#granted(terms, answer, sentAt) : answer;
+    }
+    return this.#until(
+      answer.then((entered) => {
+        if (entered.kind !== 'granted') return entered;
+        this.#checkArrival(terms, entered, sentAt, unknown);
+        return this.#granted(terms, entered, sentAt);
+      }),
     );
-    if (answer.kind !== 'granted') return answer;
-    if (answer.alsoDeclared !== undefined) this.#mismatch(terms, answer);
-    return answer.grants.map((grant) => {
+  }
+
+  /** The answer took its time: what it grants may have lapsed on the way, or come when all is given back. */
+  #checkArrival(terms: Terms, { grants }: Granted, sentAt: Moment, unknown: Unknown): void {
+    if (this.#closed) {
+      this.#giveBack(terms, grants);
+      throw new ClosedError('This set of locks');
+    }
+    const passed = since(this.#options.clock, sentAt);
+    if (grants.every(({ lease }) => passed < lease - margin(lease))) return;
+    unknown.lost?.();
+    throw this.#contact.unavailable(new Error(`its lease had ended when it was granted, after ${Math.round(passed)} ms`));
+  }
+
+  #giveBack({ resource, lease }: Terms, claims: readonly { readonly id: string }[]): void {
+    for (const { id } of claims) void this.keeper.exit({ resource, id }, lease);
+  }
+
+  #granted(terms: Terms, granted: Granted, sentAt: Moment): Lease[] {
+    if (granted.alsoDeclared !== undefined) this.#mismatch(terms, granted);
+    return granted.grants.map((grant) => {
       const lease = this.keeper.keep(terms.resource, terms.weight, grant, sentAt);
       this.#options.events.emit('permit.granted', lease);
       return lease;
     });
-  }
-
-  /** The reply was lost, so the claims may stand. */
-  #giveBack(terms: Terms, claims: readonly Claim[]): void {
-    for (const { id } of claims) void this.keeper.exit({ resource: terms.resource, id }, terms.lease);
   }
 
   /** The next start under a rate. `id` names the booking; asking again with it redeems it. */
@@ -140,7 +186,7 @@ export class Party {
       tolerance: Math.max(1_000, rate.per / rate.limit),
       timeout: this.#options.callTimeout,
     };
-    return await this.#ask(() => this.coordinator.book(request));
+    return await this.#contact.ask(() => this.coordinator.book(request));
   }
 
   /** Gives back what is held or booked. Never rejects. */
@@ -148,52 +194,14 @@ export class Party {
     return this.keeper.exit(claim, patience);
   }
 
-  async #ask<T>(call: () => Promise<T>, onUnknown?: () => void): Promise<T> {
-    const outage = this.#outage;
-    if (outage) {
-      if (this.#options.clock.now() < outage.nextProbe) throw this.#unavailable(outage.error);
-      outage.nextProbe += this.#options.callTimeout;
-    }
-    try {
-      const answer = await call();
-      if (this.#outage) this.#recovered();
-      return answer;
-    } catch (error) {
-      if (!(error instanceof CoordinatorUnavailableError)) {
-        if (this.#outage) this.#recovered();
-        throw error;
-      }
-      onUnknown?.();
-      this.#failed(error);
-      throw error;
-    }
-  }
-
   /** What the coordinator failed with, while it does not answer. */
   get outage(): CoordinatorUnavailableError | undefined {
-    return this.#outage && this.#unavailable(this.#outage.error);
+    return this.#contact.outage;
   }
 
-  #failed(error: unknown): void {
-    const failures = (this.#outage?.failures ?? 0) + 1;
-    if (failures === 1) {
-      this.#options.events.emit('coordinator.unavailable', { coordinator: this.coordinator.kind, error });
-    }
-    const pause = Math.min(1_000, 50 * 2 ** failures) * (0.75 + Math.random() / 2);
-    this.#outage = { error, failures, nextProbe: this.#options.clock.now() + pause };
-  }
-
-  #recovered(): void {
-    this.#outage = undefined;
-    this.#options.events.emit('coordinator.available', { coordinator: this.coordinator.kind });
-  }
-
-  #unavailable(cause: unknown): CoordinatorUnavailableError {
-    return new CoordinatorUnavailableError(this.coordinator.kind, { cause });
-  }
-
-  #untilProbe(): number {
-    return Math.max(10, (this.#outage?.nextProbe ?? 0) - this.#options.clock.now());
+  /** Milliseconds after which it is worth asking again, while it does not answer. */
+  get untilProbe(): number {
+    return this.#contact.untilProbe;
   }
 
   #placeLife(terms: Terms): number {
@@ -205,5 +213,19 @@ export class Party {
     this.#mismatches.add(terms.resource);
     const { resource, capacity } = terms;
     this.#options.events.emit('capacity.mismatch', { resource, declared: capacity, alsoDeclared: alsoDeclared ?? capacity });
+  }
+
+  #until<T>(question: Promise<T>): Promise<T> {
+    const over = () => this.#asking.delete(question);
+    this.#asking.add(question);
+    question.then(over, over);
+    return question;
+  }
+
+  /** Waits for what is asked, and gives back what is held, and what is granted yet. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    while (this.#asking.size > 0) await Promise.allSettled(this.#asking);
+    await this.keeper.close();
   }
 }

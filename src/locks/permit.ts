@@ -1,4 +1,5 @@
 import { ConfigError, PermitLostError, PermitReleasedError } from '../errors.js';
+import type { Coordinator } from './coordinator.js';
 import type { Lease } from './lease.js';
 
 /** A share of a resource, held until it is released or lost. */
@@ -50,10 +51,15 @@ export class PermitHandle implements Permit {
     return this.#lease.weight;
   }
 
+  /** @internal */
+  get coordinator(): Coordinator {
+    return this.#lease.coordinator;
+  }
+
   get signal(): AbortSignal {
+    this.#check();
     if (!this.#controller) {
       this.#controller = new AbortController();
-      this.#lease.watch();
       if (this.#aborted) this.#controller.abort(this.#aborted);
     }
     return this.#controller.signal;
@@ -69,12 +75,19 @@ export class PermitHandle implements Permit {
   }
 
   get held(): boolean {
-    return this.#closed === undefined && this.#lease.check();
+    return this.#check();
   }
 
   assertHeld(): void {
     if (this.#closed !== undefined) throw new PermitReleasedError(this.resource);
-    if (!this.#lease.check()) throw this.#lease.lost ?? new PermitLostError(this.resource, 'deadline');
+    if (!this.#check()) throw this.#lease.lost ?? new PermitLostError(this.resource, 'deadline');
+  }
+
+  /** Whoever looks wants to know, so from now on it is told at once when the permit is taken away. */
+  #check(): boolean {
+    if (this.#closed !== undefined || !this.#lease.check()) return false;
+    this.#lease.watch();
+    return true;
   }
 
   release(): Promise<void> {

@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import type { Permit } from './permit.js';
+import { type Permit, PermitHandle } from './permit.js';
+import type { Terms } from './terms.js';
 
 /** What the code that runs now is inside of: a run of a task, or the body of `using`. */
 export interface Scope {
@@ -12,7 +13,18 @@ export interface Scope {
 
 export const scope = new AsyncLocalStorage<Scope>();
 
-/** The permit of this resource that the running code holds, heavy enough to be entered again. */
-export function heldInScope(resource: string, weight: number): Permit | undefined {
-  return scope.getStore()?.permits.find((permit) => permit.resource === resource && permit.weight >= weight);
+/**
+ * The permit of this resource that the running code holds, heavy enough to be entered again. Held it must be: code that
+ * was started in a body may go on when the body is over.
+ */
+export function heldInScope({ coordinator, resource, weight }: Terms): Permit | undefined {
+  const permits = scope.getStore()?.permits;
+  return permits?.find(
+    (permit) =>
+      permit instanceof PermitHandle &&
+      permit.resource === resource &&
+      permit.coordinator === coordinator &&
+      permit.weight >= weight &&
+      permit.held,
+  );
 }

@@ -19,6 +19,11 @@ export interface Terms {
   readonly rate?: Rate;
 }
 
+/** Whether one question can be asked for both. */
+export function sameTerms(a: Terms, b: Terms): boolean {
+  return a.weight === b.weight && a.capacity === b.capacity && a.lease === b.lease && a.layout === b.layout;
+}
+
 /** Throws `ConfigError` when the limit and the resource do not fit each other. */
 export function termsOf(resources: Resources, limit: Limit, share: Share): Terms {
   const resource = resources.resolve(share.key);

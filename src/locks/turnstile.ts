@@ -1,8 +1,10 @@
+import type { Soon } from '../soon.js';
 import type { Busy, Claim } from './coordinator.js';
 import type { Lease } from './lease.js';
-import type { Terms } from './terms.js';
+import { sameTerms, type Terms } from './terms.js';
 
 interface Asker {
+  readonly terms: Terms;
   readonly claim: Claim;
   readonly answer: (answer: Lease | Busy) => void;
   readonly fail: (error: unknown) => void;
@@ -16,42 +18,56 @@ const mostAtOnce = 100;
  * so that a burst of tasks on one resource costs two calls.
  */
 export class Turnstile {
-  readonly #ask: (terms: Terms, claims: readonly Claim[]) => Promise<Lease[] | Busy>;
-  readonly #open = new Map<string, { terms: Terms; askers: Asker[] }>();
+  readonly #ask: (terms: Terms, claims: readonly Claim[]) => Soon<Lease[] | Busy>;
+  /** Those who wait for the question that is out to be answered, by resource. */
+  readonly #waiting = new Map<string, Asker[]>();
 
-  constructor(ask: (terms: Terms, claims: readonly Claim[]) => Promise<Lease[] | Busy>) {
+  constructor(ask: (terms: Terms, claims: readonly Claim[]) => Soon<Lease[] | Busy>) {
     this.#ask = ask;
   }
 
-  async try(terms: Terms, claim: Claim): Promise<Lease | Busy> {
-    const open = this.#open.get(terms.resource);
-    if (open && sameTerms(open.terms, terms) && !claim.redelivered) {
-      return new Promise((answer, fail) => open.askers.push({ claim, answer, fail }));
-    }
-    if (open) return one(await this.#ask(terms, [claim]));
-    this.#open.set(terms.resource, { terms, askers: [] });
+  try(terms: Terms, claim: Claim): Soon<Lease | Busy> {
+    const waiting = this.#waiting.get(terms.resource);
+    if (waiting) return new Promise((answer, fail) => waiting.push({ terms, claim, answer, fail }));
+    const answer = this.#ask(terms, [claim]);
+    return answer instanceof Promise ? this.#first(terms.resource, answer) : one(answer);
+  }
+
+  async #first(resource: string, answer: Promise<Lease[] | Busy>): Promise<Lease | Busy> {
+    this.#waiting.set(resource, []);
     try {
-      return one(await this.#ask(terms, [claim]));
+      return one(await answer);
     } finally {
-      this.#next(terms);
+      this.#next(resource);
     }
   }
 
-  #next(terms: Terms): void {
-    const askers = this.#open.get(terms.resource)?.askers ?? [];
-    if (askers.length === 0) this.#open.delete(terms.resource);
-    else void this.#askFor(terms, askers.splice(0, mostAtOnce));
+  #next(resource: string): void {
+    const waiting = this.#waiting.get(resource) ?? [];
+    const [first] = waiting;
+    if (!first) {
+      this.#waiting.delete(resource);
+      return;
+    }
+    const together = waiting.filter((asker) => asker === first || goTogether(asker, first)).slice(0, mostAtOnce);
+    const chosen = new Set(together);
+    this.#waiting.set(
+      resource,
+      waiting.filter((asker) => !chosen.has(asker)),
+    );
+    void this.#askFor(first.terms, together);
   }
 
   async #askFor(terms: Terms, askers: readonly Asker[]): Promise<void> {
     try {
-      const answer = await this.#ask(terms, askers.map(({ claim }) => claim));
+      const claims = askers.map(({ claim }) => claim);
+      const answer = await this.#ask(terms, claims);
       const refusal: Busy = Array.isArray(answer) ? { kind: 'busy', retryAfter: 0 } : answer;
       askers.forEach((asker, i) => asker.answer((Array.isArray(answer) && answer[i]) || refusal));
     } catch (error) {
       for (const asker of askers) asker.fail(error);
     } finally {
-      this.#next(terms);
+      this.#next(terms.resource);
     }
   }
 }
@@ -60,6 +76,7 @@ function one(answer: Lease[] | Busy): Lease | Busy {
   return Array.isArray(answer) ? (answer[0] as Lease) : answer;
 }
 
-function sameTerms(a: Terms, b: Terms): boolean {
-  return a.weight === b.weight && a.capacity === b.capacity && a.lease === b.lease && a.layout === b.layout;
+/** One that was delivered before asks alone: it may be refused for a reason of its own. */
+function goTogether(a: Asker, b: Asker): boolean {
+  return !a.claim.redelivered && !b.claim.redelivered && sameTerms(a.terms, b.terms);
 }

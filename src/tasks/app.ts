@@ -1,27 +1,25 @@
 import { hostname } from 'node:os';
 import type { Broker } from '../brokers/broker.js';
-import { openBroker } from '../brokers/open.js';
 import { checkObject, checkText, checkWhole } from '../check.js';
 import { type Clock, systemClock } from '../clock.js';
 import { type Duration, milliseconds } from '../duration.js';
-import { ClosedError, ConfigError } from '../errors.js';
+import { ConfigError } from '../errors.js';
 import { Events, type Unsubscribe } from '../events.js';
 import type { Coordinator } from '../locks/coordinator.js';
 import type { Limit } from '../locks/limit.js';
 import { Locks } from '../locks/locks.js';
-import { memoryCoordinator } from '../locks/memory.js';
-import { openCoordinator } from '../locks/open.js';
 import { type ResourceOptions, Resources } from '../locks/resources.js';
-import { openResults } from '../results/open.js';
 import type { ResultStore } from '../results/result-store.js';
 import type { Outgoing } from './call.js';
-import { type AnyFunction, declarationOf } from './declaration.js';
+import { type AnyFunction, declarationOf, isClass } from './declaration.js';
 import type { AppEvents } from './events.js';
-import { isLockedTaskClass, type LockedTask, type LockedTaskClass, limitOf } from './locked-task.js';
+import { type Fitting, isLockedTaskClass, type LockedTask, type LockedTaskClass, limitOf } from './locked-task.js';
 import { type Handles, handlesOf } from './methods.js';
 import { type TaskDefinition, type TaskOptions, taskFields, taskSettings } from './options.js';
+import { Outbox } from './outbox.js';
+import { openParts, type Parts } from './parts.js';
 import { belongsTo } from './registered.js';
-import { TaskResult } from './result.js';
+import { type ResultSource, TaskResult } from './result.js';
 import { checkLimits, makeTask, type Task, type TaskRecord } from './task.js';
 
 export interface AppOptions {
@@ -68,9 +66,6 @@ export function createApp(options: AppOptions = {}): App {
   return new App(options);
 }
 
-/** Whoever made a part closes it: the app closes those that it opened by name. */
-type Owned = { close(): Promise<void> };
-
 export class App {
   readonly clock: Clock;
   /** Limits without the runner, with this app's resources. */
@@ -87,9 +82,12 @@ export class App {
   readonly origin = `${process.pid}@${hostname()}`;
   readonly #events = new Events<AppEvents>();
   readonly #queue: string;
-  readonly #owned: Owned[] = [];
-  readonly #sending = new Set<Promise<unknown>>();
+  readonly #parts: Parts;
+  readonly #outbox: Outbox;
   readonly #users = new Set<() => Promise<void>>();
+  /** Those who wait for results. */
+  readonly #waiting = new Set<() => void>();
+  #over = false;
   #closed: Promise<void> | undefined;
 
   /** @internal Use `createApp`. */
@@ -98,12 +96,12 @@ export class App {
     this.#queue = checkText(options.queue ?? 'default', 'queue');
     this.resultsFor = milliseconds(options.resultsFor ?? 86_400_000, 'resultsFor');
     this.maxMessageBytes = checkWhole(options.maxMessageBytes ?? 1_048_576, 'maxMessageBytes', 1_024);
-    const broker = options.broker ?? 'memory:';
-    this.broker = typeof broker === 'string' ? this.#own(openBroker(broker, this.clock), broker) : broker;
-    const results = options.results ?? (typeof broker === 'string' && broker.startsWith('memory') ? broker : 'memory:');
-    this.results = typeof results === 'string' ? this.#own(openResults(results, this.clock), results) : results;
+    this.#parts = openParts(options, this.clock);
+    this.broker = this.#parts.broker;
+    this.results = this.#parts.results;
+    this.#outbox = new Outbox(this.broker);
     this.locks = new Locks({
-      resources: new Resources(options.resources ?? {}, this.#coordinator(options)),
+      resources: new Resources(options.resources ?? {}, this.#parts.coordinator),
       clock: this.clock,
       events: this.#events as never,
       callTimeout: milliseconds(options.callTimeout ?? 2_000, 'callTimeout'),
@@ -122,27 +120,30 @@ export class App {
   task(name: string, ...rest: [unknown, unknown?]): unknown {
     const [given, fn] = rest.length === 1 ? [{}, rest[0]] : rest;
     checkText(name, 'name');
-    if (typeof fn !== 'function') throw ConfigError.expected(`the function of task "${name}"`, 'a function', fn);
+    if (typeof fn !== 'function' || isClass(fn) || isLimit(fn)) {
+      throw ConfigError.expected(`the function of task "${name}"`, 'a function', fn);
+    }
     const { limits = [], ...options } = definitionOf(given, name);
     const { limits: wrapped, body } = declarationOf(fn as AnyFunction);
     return this.#add(name, options, [...limits, ...wrapped], (args) => body(...args));
   }
 
   /** Makes tasks of the decorated methods of an object, or of a `LockedTask` class. */
-  register<C extends LockedTaskClass<LockedTask>>(
-    taskClass: C,
-  ): Task<Parameters<InstanceType<C>['lockedRun']>, Awaited<ReturnType<InstanceType<C>['lockedRun']>>>;
-  register<T extends object>(instance: T): Handles<T>;
+  register<T extends object>(instance: T & NoFunction<T>): Handles<T>;
+  register<T extends LockedTask>(
+    taskClass: LockedTaskClass<T> & Fitting<T>,
+  ): Task<Parameters<T['lockedRun']>, Awaited<ReturnType<T['lockedRun']>>>;
   register(what: unknown): unknown {
     if (isLockedTaskClass(what)) return this.#registerClass(what);
     if (typeof what !== 'object' || what === null) {
       throw ConfigError.expected('what to register', 'an object with @task() methods, or a class that extends LockedTask', what);
     }
-    belongsTo(what, this.locks);
-    return handlesOf(what, (name, { limits, body, task }) => {
+    const handles = handlesOf(what, (name, { limits, body, task }) => {
       const { name: _, ...options } = task ?? {};
       return this.#add(name, options, limits, (args) => body.apply(what, [...args]));
     });
+    belongsTo(what, this.locks);
+    return handles;
   }
 
   /** Hears of what happens to tasks and permits in this process. */
@@ -156,7 +157,7 @@ export class App {
 
   /** The call with this id, made here or elsewhere. */
   result<R = unknown>(id: string): TaskResult<R> {
-    return new TaskResult<R>(id, this.#resultSource);
+    return new TaskResult<R>(checkText(id, 'id'), this.#resultSource);
   }
 
   /** Sends what is on its way, stops this app's workers, gives back what is held, and closes what it opened. */
@@ -177,27 +178,19 @@ export class App {
   }
 
   /** @internal */
-  send(queue: string, outgoing: readonly Outgoing[]): Promise<TaskResult[]> {
-    const sending = this.#send(queue, outgoing);
-    this.#sending.add(sending);
-    const done = () => this.#sending.delete(sending);
-    sending.then(done, done);
-    return sending;
-  }
-
-  async #send(queue: string, outgoing: readonly Outgoing[]): Promise<TaskResult[]> {
-    if (this.#closed) throw new ClosedError('The app');
-    if (outgoing.length === 0) return [];
-    const messages = outgoing.map(({ message }) => message);
-    await this.broker.publish(messages, { queue, delay: outgoing[0]?.delay });
-    return messages.map(({ id }) => this.result(id));
+  async send(queue: string, outgoing: readonly Outgoing[]): Promise<TaskResult[]> {
+    await this.#outbox.send(queue, outgoing);
+    return outgoing.map(({ message }) => this.result(message.id));
   }
 
   async #close(): Promise<void> {
-    await Promise.allSettled(this.#sending);
+    await this.#outbox.closeToCallers();
     await Promise.all([...this.#users].map((close) => close()));
+    await this.#outbox.close();
     await this.locks.close();
-    await Promise.all(this.#owned.map((part) => part.close()));
+    this.#over = true;
+    for (const tell of this.#waiting) tell();
+    await this.#parts.close();
   }
 
   #add(
@@ -215,30 +208,29 @@ export class App {
   }
 
   #registerClass(taskClass: LockedTaskClass): unknown {
-    const name = taskClass.taskName ?? taskClass.name;
+    const name = checkText(taskClass.taskName ?? taskClass.name, 'taskName');
     const limit = limitOf(new taskClass(), name);
     return this.#add(name, taskClass.options ?? {}, [limit], (args) => new taskClass().lockedRun(...args));
   }
 
-  /** A coordinator is not closed with the app: others of the process may share it. */
-  #coordinator({ coordinator, clock }: AppOptions): Coordinator {
-    if (typeof coordinator === 'string') return openCoordinator(coordinator);
-    if (coordinator) return coordinator;
-    if (this.broker.kind !== 'memory') {
-      throw new ConfigError(`An app on the ${this.broker.kind} broker needs a \`coordinator\`: name one`);
-    }
-    return clock ? memoryCoordinator({ clock }) : openCoordinator('memory:');
+  get #resultSource(): ResultSource {
+    return {
+      clock: this.clock,
+      results: this.results,
+      revoke: (id) => this.broker.revoke(id),
+      onClosed: (listener) => this.#onClosed(listener),
+    };
   }
 
-  #own<T extends Owned>(part: T, url: string): T {
-    if (url === 'memory' || url === 'memory:') this.#owned.push(part);
-    return part;
-  }
-
-  get #resultSource() {
-    return { clock: this.clock, results: this.results, revoke: (id: string) => this.broker.revoke(id) };
+  #onClosed(listener: () => void): Unsubscribe {
+    if (this.#over) listener();
+    this.#waiting.add(listener);
+    return () => this.#waiting.delete(listener);
   }
 }
+
+/** A class goes to `register` as an instance, unless it is a `LockedTask`. */
+type NoFunction<T> = T extends (abstract new (...args: never) => unknown) | ((...args: never) => unknown) ? never : unknown;
 
 // biome-ignore lint/suspicious/noExplicitAny: the overloads of `task` have checked the limits against the arguments
 function definitionOf(given: unknown, name: string): TaskDefinition<any> {

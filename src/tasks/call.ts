@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { checkObject, checkText, checkWhole } from '../check.js';
+import { checkFlag, checkObject, checkText, checkWhole } from '../check.js';
 import { type Duration, milliseconds } from '../duration.js';
-import { ConfigError, MessageError } from '../errors.js';
+import { ConfigError } from '../errors.js';
 import { sharesOf } from '../locks/limits.js';
 import { checkPriority, checkSize, checkTravels, encode, type Message, type MessageRetry } from '../message.js';
 import { currentRun } from './context.js';
@@ -44,6 +44,7 @@ export function outgoing(
   host: TaskHost,
 ): { queue: string; messages: Outgoing[] } {
   checkObject(options, 'options', fields);
+  for (const args of calls) if (!Array.isArray(args)) throw ConfigError.expected('args', 'a list of arguments', args);
   const { settings } = record;
   const wall = host.locks.clock.wall();
   const delay = delayOf(options, wall);
@@ -53,7 +54,7 @@ export function outgoing(
     priority: options.priority === undefined ? settings.priority : checkPriority(options.priority),
     expires: expiresOf(options.expires, settings.expires, wall),
     retry: retryOf(options.retry),
-    ignoreResult: (options.ignoreResult ?? settings.ignoreResult) || undefined,
+    ignoreResult: ignoresResult(options.ignoreResult, settings.ignoreResult),
     sentAt: wall,
     origin: host.origin,
     ...family(),
@@ -80,7 +81,6 @@ function family(): { parentId?: string; rootId?: string } {
 }
 
 function checkArguments(message: Message, maxBytes: number): void {
-  if (!Array.isArray(message.args)) throw new MessageError(`The arguments of "${message.task}" are not a list`);
   const atMost = checkTravels(message.args, `${message.task} arguments`);
   if (atMost > maxBytes) checkSize(encode(message), maxBytes, `The call of "${message.task}"`);
 }
@@ -106,12 +106,16 @@ function dateOf(value: unknown, name: string): number {
 
 function retryOf(given: CallOptions['retry']): MessageRetry | undefined {
   if (given === undefined) return undefined;
-  const { max, delay } = typeof given === 'number' ? { max: given, delay: undefined } : given;
-  checkObject(typeof given === 'number' ? {} : given, 'retry', ['max', 'delay']);
+  const { max, delay } = checkObject(typeof given === 'number' ? { max: given } : given, 'retry', ['max', 'delay']);
   return {
     max: max === undefined ? undefined : checkWhole(max, 'retry.max', 0),
     delay: delay === undefined ? undefined : milliseconds(delay, 'retry.delay'),
   };
+}
+
+/** What a call says counts for its worker too, whatever the task says there. */
+function ignoresResult(given: boolean | undefined, ofTask: boolean): boolean | undefined {
+  return given === undefined ? ofTask || undefined : checkFlag(given, 'ignoreResult');
 }
 
 /** An optional argument that was given as `undefined` is one that was not given. */

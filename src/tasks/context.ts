@@ -55,8 +55,8 @@ export interface RunFacts {
   readonly permits: readonly Permit[];
   /** Where progress goes. */
   readonly report?: (value: unknown) => Promise<void>;
-  /** A direct call has no queue to go back to. */
-  readonly direct?: boolean;
+  /** A direct call has no queue to go back to. `within`: the run that it was made in. */
+  readonly direct?: { readonly within: RunContext | undefined };
 }
 
 export class RunContext implements CurrentTask, Scope {
@@ -93,7 +93,8 @@ export class RunContext implements CurrentTask, Scope {
   }
 
   get inRun(): boolean {
-    return !this.#facts.direct;
+    const { direct } = this.#facts;
+    return direct ? (direct.within?.inRun ?? false) : true;
   }
 
   get task(): this {
@@ -104,7 +105,7 @@ export class RunContext implements CurrentTask, Scope {
     if (!this.#controller) {
       this.#controller = new AbortController();
       if (this.#reason !== undefined) this.#controller.abort(this.#reason);
-      else for (const permit of this.permits) this.#follow(permit.signal);
+      else this.#followAll();
     }
     return this.#controller.signal;
   }
@@ -139,6 +140,12 @@ export class RunContext implements CurrentTask, Scope {
   #mustHaveQueue(verb: string): void {
     if (!this.#facts.direct) return;
     throw new ConfigError(`${this.name} was called directly, so it has no queue to go back to: ${verb}() needs a worker`);
+  }
+
+  #followAll(): void {
+    const outer = this.#facts.direct?.within;
+    if (outer) this.#follow(outer.signal);
+    for (const permit of this.permits) this.#follow(permit.signal);
   }
 
   #follow(signal: AbortSignal): void {

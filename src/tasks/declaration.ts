@@ -25,3 +25,7 @@ export function declarationOf(fn: AnyFunction): Declaration {
 export function declare(fn: AnyFunction, declaration: Declaration): void {
   Object.defineProperty(fn, key, { value: declaration, configurable: true });
 }
+
+export function isClass(fn: unknown): boolean {
+  return /^class[\s{]/.test(Function.prototype.toString.call(fn));
+}

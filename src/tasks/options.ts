@@ -1,4 +1,4 @@
-import { checkObject, checkText, checkWhole } from '../check.js';
+import { checkFlag, checkObject, checkText, checkWhole } from '../check.js';
 import { type Duration, milliseconds } from '../duration.js';
 import { ConfigError } from '../errors.js';
 import type { Limit } from '../locks/limit.js';
@@ -66,8 +66,8 @@ export function taskSettings(options: TaskOptions, name: string, defaultQueue: s
     ...timeLimits(options.timeLimit, name),
     expires: options.expires === undefined ? undefined : milliseconds(options.expires, 'expires'),
     maxLost: checkWhole(options.maxLost ?? 3, 'maxLost', 0),
-    ignoreResult: options.ignoreResult ?? false,
-    trackStates: options.trackStates ?? false,
+    ignoreResult: checkFlag(options.ignoreResult ?? false, 'ignoreResult'),
+    trackStates: checkFlag(options.trackStates ?? false, 'trackStates'),
   };
 }
 

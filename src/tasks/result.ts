@@ -2,12 +2,15 @@ import { checkObject } from '../check.js';
 import type { Clock } from '../clock.js';
 import { type Duration, milliseconds } from '../duration.js';
 import {
+  ClosedError,
+  ConfigError,
   ResultTimeoutError,
   TaskExpiredError,
   TaskRevokedError,
   TaskSetAsideError,
   TaskSkippedError,
 } from '../errors.js';
+import type { Unsubscribe } from '../events.js';
 import { fromRemoteError } from '../message.js';
 import { isFinal, type ResultStore, type StoredState } from '../results/result-store.js';
 
@@ -18,6 +21,8 @@ export interface ResultSource {
   readonly clock: Clock;
   readonly results: ResultStore;
   readonly revoke: (id: string) => Promise<void>;
+  /** Calls back when no result can come any more, at once if it is so. */
+  readonly onClosed: (listener: () => void) => Unsubscribe;
 }
 
 /** One call of a task, seen from its caller. */
@@ -33,12 +38,16 @@ export class TaskResult<R = unknown> {
   /**
    * What the task returned. Rejects with what it threw (same name, message and stack), or with `TaskSkippedError`,
    * `TaskRevokedError`, `TaskExpiredError`, `TaskSetAsideError`; with `ResultTimeoutError` when none of that came within
-   * `timeout` (default: none), and with the signal's reason when it aborts.
+   * `timeout` (default: none), with the signal's reason when it aborts, and with `ClosedError` when the app closes.
    */
   async get(options: { timeout?: Duration; signal?: AbortSignal } = {}): Promise<R> {
     checkObject(options, 'options', ['timeout', 'signal']);
+    const { signal } = options;
+    if (signal !== undefined && typeof signal?.aborted !== 'boolean') {
+      throw ConfigError.expected('signal', 'an AbortSignal', signal);
+    }
     const timeout = options.timeout === undefined ? undefined : milliseconds(options.timeout, 'timeout');
-    return outcomeOf<R>(this.id, await this.#ended(timeout, options.signal));
+    return outcomeOf<R>(this.id, await this.#ended(timeout, signal));
   }
 
   /** Where the task is. */
@@ -62,7 +71,7 @@ export class TaskResult<R = unknown> {
   }
 
   async #ended(timeout: number | undefined, signal: AbortSignal | undefined): Promise<StoredState> {
-    const { results, clock } = this.#source;
+    const { results, clock, onClosed } = this.#source;
     const cleanUp: (() => void)[] = [];
     try {
       return await new Promise<StoredState>((resolve, reject) => {
@@ -71,6 +80,7 @@ export class TaskResult<R = unknown> {
         if (signal?.aborted) return onAbort();
         signal?.addEventListener('abort', onAbort, { once: true });
         cleanUp.push(() => signal?.removeEventListener('abort', onAbort));
+        cleanUp.push(onClosed(() => reject(new ClosedError('The app'))));
         if (timeout !== undefined) {
           const onTimeout = () => reject(new ResultTimeoutError(this.id, timeout));
           cleanUp.push(clock.after(timeout, onTimeout, { keepAlive: true }));

@@ -1,4 +1,4 @@
-import { checkObject, checkOneOf, checkWhole } from '../check.js';
+import { checkFlag, checkObject, checkOneOf, checkWhole } from '../check.js';
 import { type Duration, milliseconds } from '../duration.js';
 import { ConfigError } from '../errors.js';
 import type { MessageRetry } from '../message.js';
@@ -32,24 +32,39 @@ export interface RetryPolicy {
 const fields = ['max', 'delay', 'backoff', 'maxDelay', 'jitter', 'retryOn'];
 
 /** A number is that many attempts after the first; `false`, or nothing, is none. */
-export function retryPolicy(given: number | RetryOptions | false | undefined, name: string): RetryPolicy {
-  const options: RetryOptions = typeof given === 'number' ? { max: given } : given || { max: 0 };
+export function retryPolicy(given: number | RetryOptions | false = false, name: string): RetryPolicy {
+  const options: RetryOptions = typeof given === 'number' ? { max: given } : given === false ? { max: 0 } : given;
   checkObject(options, name, fields);
   return {
     max: checkWhole(options.max ?? 3, `${name}.max`, 0),
     delay: milliseconds(options.delay ?? 1_000, `${name}.delay`),
     exponential: checkOneOf(options.backoff ?? 'exponential', `${name}.backoff`, ['exponential', 'fixed']) === 'exponential',
     maxDelay: milliseconds(options.maxDelay ?? 600_000, `${name}.maxDelay`),
-    jitter: options.jitter ?? true,
+    jitter: checkFlag(options.jitter ?? true, `${name}.jitter`),
     worthIt: filterOf(options.retryOn, `${name}.retryOn`),
   };
 }
 
 function filterOf(retryOn: RetryOptions['retryOn'], name: string): (error: unknown) => boolean {
   if (retryOn === undefined) return () => true;
-  if (typeof retryOn === 'function') return retryOn as (error: unknown) => boolean;
-  if (Array.isArray(retryOn)) return (error) => retryOn.some((type) => error instanceof type);
+  if (Array.isArray(retryOn) && retryOn.every(isErrorClass)) {
+    return (error) => retryOn.some((type) => error instanceof type);
+  }
+  if (typeof retryOn === 'function' && !isErrorClass(retryOn)) return (error) => answer(retryOn, error);
   throw ConfigError.expected(name, 'a list of error classes, or a function', retryOn);
+}
+
+function isErrorClass(value: unknown): boolean {
+  return typeof value === 'function' && (value === Error || value.prototype instanceof Error);
+}
+
+/** A filter that throws has not said yes. What the run threw is what its caller is to see. */
+function answer(filter: (error: unknown) => boolean, error: unknown): boolean {
+  try {
+    return filter(error);
+  } catch {
+    return false;
+  }
 }
 
 /** Milliseconds before the attempt after `retries` others; nothing when there is none. */
@@ -61,6 +76,6 @@ export function nextAttempt(
 ): number | undefined {
   if (retries >= (override.max ?? policy.max) || !policy.worthIt(error)) return undefined;
   const first = override.delay ?? policy.delay;
-  const pause = Math.min(policy.exponential ? first * 2 ** retries : first, policy.maxDelay);
+  const pause = Math.min(policy.exponential ? first * 2 ** Math.min(retries, 40) : first, policy.maxDelay);
   return policy.jitter ? pause * (1 - Math.random() / 2) : pause;
 }

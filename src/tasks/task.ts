@@ -6,7 +6,7 @@ import type { Locks } from '../locks/locks.js';
 import { scope } from '../locks/scope.js';
 import { checkCall } from '../locks/terms.js';
 import { type CallOptions, type Outgoing, outgoing } from './call.js';
-import { RunContext } from './context.js';
+import { currentRun, RunContext } from './context.js';
 import type { TaskSettings } from './options.js';
 import type { TaskResult } from './result.js';
 
@@ -59,17 +59,17 @@ export function makeTask<A extends readonly unknown[], R>(record: TaskRecord, ho
 }
 
 function runHere(record: TaskRecord, locks: Locks, args: readonly unknown[]): Promise<unknown> {
+  const within = currentRun();
   return runUnder(locks, record.limits, args, (permits) => {
     const id = randomUUID();
-    const held = scope.getStore()?.permits ?? permits;
     const context = new RunContext({
       id,
       name: record.name,
       attempt: 1,
       deferrals: 0,
-      rootId: id,
-      permits: held,
-      direct: true,
+      rootId: within?.rootId ?? id,
+      permits: scope.getStore()?.permits ?? permits,
+      direct: { within },
     });
     return scope.run(context, () => record.run(args));
   });

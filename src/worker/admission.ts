@@ -7,6 +7,7 @@ import { chain } from '../locks/local-line.js';
 import type { Locks } from '../locks/locks.js';
 import type { Terms } from '../locks/terms.js';
 import type { Message } from '../message.js';
+import { type Soon, whenThere } from '../soon.js';
 import type { TaskRecord } from '../tasks/task.js';
 import { patienceLeft } from './deferral.js';
 import type { Doormen } from './doormen.js';
@@ -49,30 +50,29 @@ export class Admission {
     if (ms > this.#longestRun) this.#longestRun = ms;
   }
 
-  async enter(delivery: Delivery, record: TaskRecord, inHand: Lease | undefined): Promise<Admitted> {
+  /** Rejects, or throws, only with `MessageError` and `ConfigError`: for a message that can never be admitted. */
+  enter(delivery: Delivery, record: TaskRecord, inHand: Lease | undefined): Soon<Admitted> {
     const { locks } = this.#host;
     const asked = this.#withShares(delivery.message, record);
     const all = allTerms(locks, record.limits, asked.shares ?? []);
     const message = all.some((terms) => terms.rate) ? { ...asked, booking: asked.booking ?? locks.newClaim() } : asked;
-    const own = inHand && delivery.losses > 0 ? await this.#ownPermit(message, all, inHand) : undefined;
-    const entry = own ?? (await this.#enter(delivery, message, all, inHand));
-    return { message, all, entry };
+    return whenThere(this.#enter(delivery, message, all, inHand), (entry) => ({ message, all, entry }));
   }
 
-  async #enter(
-    delivery: Delivery,
-    message: Message,
-    all: readonly Terms[],
-    inHand: Lease | undefined,
-  ): Promise<Entry> {
+  #enter(delivery: Delivery, message: Message, all: readonly Terms[], inHand: Lease | undefined): Soon<Entry> {
     const options = this.#options(delivery, message, inHand);
-    if (this.#mustWaitInOrder(message, all)) return await this.#waitInOrder(all, options);
+    if (inHand && delivery.losses > 0) return this.#enterAgain(message, all, inHand, options);
+    if (this.#mustWaitInOrder(message, all)) return this.#waitInOrder(all, options);
     const busy = this.#knownBusy(delivery, all, inHand);
     if (busy) return { kind: 'busy', retryAfter: 0, terms: busy };
-    const entry = await tryAll(this.#host.locks, all, options);
-    if (entry.kind === 'busy') this.#host.doormen.refused(entry.terms.resource);
-    const holdsSlot = entry.kind === 'busy' && entry.ownUntil === undefined && entry.terms.limit.onBusy === 'wait';
-    return holdsSlot ? await this.#wait(all, options, waitTimeout) : entry;
+    return whenThere(tryAll(this.#host.locks, all, options), (entry) => this.#tried(all, options, entry));
+  }
+
+  #tried(all: readonly Terms[], options: EnterOptions, entry: Entry): Soon<Entry> {
+    if (entry.kind !== 'busy') return entry;
+    this.#host.doormen.refused(entry.terms.resource);
+    const holdsSlot = entry.ownUntil === undefined && entry.terms.limit.onBusy === 'wait';
+    return holdsSlot ? this.#wait(all, options, waitTimeout) : entry;
   }
 
   #options(delivery: Delivery, message: Message, inHand: Lease | undefined): EnterOptions {
@@ -135,13 +135,12 @@ export class Admission {
    * A message that outlived a worker may still be running there, under a permit of its own. The coordinator refuses such
    * a claim by itself; a permit in hand needs no claim, so it is looked up.
    */
-  async #ownPermit(message: Message, all: readonly Terms[], inHand: Lease): Promise<Entry | undefined> {
+  async #enterAgain(message: Message, all: readonly Terms[], inHand: Lease, options: EnterOptions): Promise<Entry> {
     const { locks } = this.#host;
     const terms = all.find(({ resource }) => resource === inHand.resource);
-    if (!terms) return undefined;
     const { holders } = await locks.inspect(inHand.resource);
     const own = holders.find((holder) => holder.message === message.id && holder.id !== inHand.id);
-    if (!own) return undefined;
+    if (!own || !terms) return await tryAll(locks, all, options);
     return { kind: 'busy', retryAfter: 0, ownUntil: Math.max(1, own.until - locks.clock.wall()), terms };
   }
 }

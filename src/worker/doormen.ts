@@ -21,6 +21,11 @@ export class Doormen {
     this.#declared = declared;
   }
 
+  /** Whether anything is parked, as far as is known here. */
+  get any(): boolean {
+    return this.#doormen.size > 0;
+  }
+
   /** It is busy, as far as is known here, so nobody need be asked: somebody stands in line, or was just refused. */
   knowsBusy(resource: string): boolean {
     return this.#doormen.get(resource)?.knowsBusy ?? false;

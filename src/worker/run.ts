@@ -56,35 +56,46 @@ export class Runner {
 
   /** Runs it, under the lease that is in hand already, if there is one. */
   async run(delivery: Delivery, inHand?: Lease): Promise<Ended> {
-    const held = inHand ? [inHand] : [];
+    const held = inHand ? [inHand] : none;
     const record = this.#host.app.tasks.get(delivery.message.task);
     if (!record) return await this.#aside(delivery, record, `no task "${delivery.message.task}" is known here`, held);
-    const unwanted = await this.#unwanted(delivery, record);
-    if (unwanted) return { outcome: unwanted, leases: held };
-    if (record.limits.length === 0) return await this.#body(delivery, record, [], held, []);
+    if (this.#isUnwanted(delivery, record)) return await this.#unwanted(delivery, record, held);
+    if (record.limits.length === 0) return await this.#body(delivery, record, none, held, none);
     try {
-      return await this.#admit(delivery, record, inHand, held);
+      const admission = this.#host.admission.enter(delivery, record, inHand);
+      const admitted = admission instanceof Promise ? await admission : admission;
+      return await this.#admitted(delivery, record, admitted, inHand, held);
     } catch (error) {
       return await this.#notAdmitted(delivery, record, error, held);
     }
   }
 
-  async #admit(
+  /** Not `async`, and so no promise of its own: every limited task comes through here. */
+  #admitted(
     delivery: Delivery,
     record: TaskRecord,
+    admitted: Admitted,
     inHand: Lease | undefined,
     held: readonly Lease[],
   ): Promise<Ended> {
-    const admitted = await this.#host.admission.enter(delivery, record, inHand);
-    const { entry, all } = admitted;
-    if (entry.kind === 'entered') {
-      const [own] = all;
-      if (own && all.length === 1 && !inHand && this.#host.doormen.waitsForSlot(own.resource)) {
-        return { ...this.#putOff.behind(delivery, admitted.message, own), leases: entry.leases };
-      }
-      return await this.#body(withMessage(delivery, admitted.message), record, all, held, entry.leases);
+    const { entry, all, message } = admitted;
+    if (entry.kind !== 'entered') return this.#refused(delivery, record, admitted, inHand, held);
+    const [own] = all;
+    if (own && all.length === 1 && !inHand && this.#host.doormen.waitsForSlot(own.resource)) {
+      return Promise.resolve({ ...this.#putOff.behind(delivery, message, own), leases: entry.leases });
     }
-    if (this.#host.stopping.aborted) return putBack(delivery, held);
+    return this.#body(withMessage(delivery, message), record, all, held, entry.leases);
+  }
+
+  async #refused(
+    delivery: Delivery,
+    record: TaskRecord,
+    admitted: Admitted,
+    inHand: Lease | undefined,
+    held: readonly Lease[],
+  ): Promise<Ended> {
+    const { entry } = admitted;
+    if (this.#host.stopping.aborted || entry.kind === 'entered') return putBack(delivery, held);
     if (entry.kind === 'misconfigured') return await this.#aside(delivery, record, entry.error.message, held);
     if (entry.kind === 'later' && entry.terms.limit.onBusy === 'wait') {
       return await this.#waitForStart(delivery, record, admitted, entry.after, inHand, held);
@@ -104,26 +115,29 @@ export class Runner {
     const { clock } = this.#host.app;
     await sleep(clock, after, { signal: this.#host.stopping }).catch(() => {});
     if (this.#host.stopping.aborted) return putBack(delivery, held);
-    return await this.#admit(withMessage(delivery, message), record, inHand, held);
+    const again = withMessage(delivery, message);
+    return await this.#admitted(again, record, await this.#host.admission.enter(again, record, inHand), inHand, held);
   }
 
   /** Revoked, expired, or in the hands of too many workers that died. */
-  async #unwanted(delivery: Delivery, record: TaskRecord): Promise<Outcome | undefined> {
-    const { journal, app } = this.#host;
-    const { message, losses } = delivery;
-    if (delivery.revoked) {
-      await journal.keep(delivery, record, { state: 'revoked' });
-      journal.tell('task.revoked', delivery, {});
-      return { kind: 'skipped' };
+  #isUnwanted({ revoked, message, losses }: Delivery, { settings }: TaskRecord): boolean {
+    return revoked || this.#isLate(message) || losses > settings.maxLost;
+  }
+
+  #isLate({ expires }: Message): boolean {
+    return expires !== undefined && this.#host.app.clock.wall() >= expires;
+  }
+
+  async #unwanted(delivery: Delivery, record: TaskRecord, leases: readonly Lease[]): Promise<Ended> {
+    const { journal } = this.#host;
+    const { message, losses, revoked } = delivery;
+    if (revoked || this.#isLate(message)) {
+      await journal.keep(delivery, record, { state: revoked ? 'revoked' : 'expired' });
+      journal.tell(revoked ? 'task.revoked' : 'task.expired', delivery, {});
+      return { outcome: { kind: 'skipped' }, leases };
     }
-    if (message.expires !== undefined && app.clock.wall() >= message.expires) {
-      await journal.keep(delivery, record, { state: 'expired' });
-      journal.tell('task.expired', delivery, {});
-      return { kind: 'skipped' };
-    }
-    if (losses <= record.settings.maxLost) return undefined;
     const reason = `${losses} workers died while they ran it, and maxLost is ${record.settings.maxLost}`;
-    return (await this.#aside(delivery, record, reason, [])).outcome;
+    return await this.#aside(delivery, record, reason, leases);
   }
 
   async #body(
@@ -157,7 +171,7 @@ export class Runner {
   #start(delivery: Delivery, record: TaskRecord, all: readonly Terms[], leases: readonly Lease[]): ActiveRun {
     const { app, journal, abortGrace } = this.#host;
     const { message } = delivery;
-    const permits = leases.map((lease) => lease.open(maxHoldOf(lease, all), async () => {}));
+    const permits = leases.map((lease) => lease.open(maxHoldOf(lease, all), keepLease));
     const context = new RunContext({
       id: message.id,
       name: message.task,
@@ -195,6 +209,8 @@ export class Runner {
   }
 }
 
+const none: readonly never[] = [];
+
 /** The delivery with what was worked out about its message, so that whoever has it next need not do it again. */
 function withMessage(delivery: Delivery, message: Message): Delivery {
   if (message === delivery.message) return delivery;
@@ -215,6 +231,9 @@ function withMessage(delivery: Delivery, message: Message): Delivery {
 function putBack(delivery: Delivery, leases: readonly Lease[]): Ended {
   return { outcome: { kind: 'again', message: delivery.message, after: 0 }, leases };
 }
+
+/** A run's handle may be released early by the body; the lease goes on, to be handed on or given back by the slot. */
+async function keepLease(): Promise<void> {}
 
 function maxHoldOf(lease: Lease, all: readonly Terms[]): number {
   return all.find(({ resource }) => resource === lease.resource)?.maxHold ?? Number.POSITIVE_INFINITY;

@@ -1,5 +1,6 @@
 import type { Consumer, Delivery, Outcome } from '../brokers/broker.js';
 import type { Lease } from '../locks/lease.js';
+import type { Terms } from '../locks/terms.js';
 import type { Doormen } from './doormen.js';
 import type { Journal } from './journal.js';
 import type { Ended, Runner } from './run.js';
@@ -59,28 +60,30 @@ export class Slots {
   async #turn({ delivery, lease }: Turn): Promise<Turn | undefined> {
     const ended = await this.#runner.run(delivery, lease);
     if (this.#dead) return undefined;
-    await ended.returned;
+    if (ended.returned) await ended.returned;
     if (this.#dead) return undefined;
-    const ticket = ended.park && this.#doormen.ticket(ended.park, delivery.queue);
-    await ticket?.ready;
+    return ended.park ? await this.#park(delivery, ended, ended.park) : await this.#finish(delivery, ended);
+  }
+
+  async #park(delivery: Delivery, ended: Ended, terms: Terms): Promise<Turn | undefined> {
+    const ticket = this.#doormen.ticket(terms, delivery.queue);
     try {
+      await ticket.ready;
       return await this.#finish(delivery, ended);
     } finally {
-      ticket?.done();
+      ticket.done();
     }
   }
 
   async #finish(delivery: Delivery, { outcome, leases }: Ended): Promise<Turn | undefined> {
-    const handOn = this.#doormen.toHandOn(leases);
-    const next = handOn ?? (await this.#doormen.claimSlot(leases));
-    const released = Promise.all(leases.filter((lease) => lease !== next).map((lease) => lease.release()));
-    try {
-      if (next) return await this.#takeNext(delivery, outcome, next);
-      if (!(await delivery.settle(outcome))) this.#journal.tell('task.void', delivery, {});
-      return undefined;
-    } finally {
-      await released;
-    }
+    const next = this.#doormen.any
+      ? (this.#doormen.toHandOn(leases) ?? (await this.#doormen.claimSlot(leases)))
+      : undefined;
+    // Nobody waits for these: a release never fails, and whoever stops the worker waits for all of them.
+    for (const lease of leases) if (lease !== next) void lease.release();
+    if (next) return await this.#takeNext(delivery, outcome, next);
+    if (!(await delivery.settle(outcome))) this.#journal.tell('task.void', delivery, {});
+    return undefined;
   }
 
   async #takeNext(delivery: Delivery, outcome: Outcome, lease: Lease): Promise<Turn | undefined> {

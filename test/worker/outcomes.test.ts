@@ -36,8 +36,10 @@ describe('an attempt', () => {
     const attempts: number[] = [];
     const runs = gate();
     const save = app.task('save', locked('one'), async () => {
-      attempts.push(currentTask().attempt);
+      const { attempt, signal } = currentTask();
+      attempts.push(attempt);
       await runs.body();
+      return signal.aborted;
     });
     const blocker = await app.locks.acquire('one');
     const first = await work();
@@ -46,7 +48,9 @@ describe('an attempt', () => {
     await blocker.release();
     await settle();
     expect(attempts).toEqual([1]);
+    await clock.advance('5s');
     await app.locks.evict('one', (await app.locks.inspect('one')).holders[0]!.id);
+    await settle();
     await runs.open();
     await clock.advance('1s');
     expect(attempts).toEqual([1, 1]);

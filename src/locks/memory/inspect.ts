@@ -5,7 +5,8 @@ import type { Holder, Resource } from './resource.js';
 /** What an operator sees. Instants are given by the wall clock as it is now. */
 export function inspect(resource: Resource, now: number, wall: number): ResourceState {
   const date = (time: number) => Math.round(wall + time - now);
-  const { override, paused, declared, name } = resource;
+  const { name, paused } = resource;
+  const { override, declared } = resource.capacity;
   const capacity = override?.capacity ?? declared;
   const rate = resource.rateState(now);
   return {

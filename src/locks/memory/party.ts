@@ -1,5 +1,6 @@
 import { ClosedError } from '../../errors.js';
 import type { Unsubscribe } from '../../events.js';
+import type { Soon } from '../../soon.js';
 import type {
   Booking,
   BookRequest,
@@ -24,7 +25,7 @@ const features: CoordinatorFeatures = {
   minLease: 1,
 };
 
-/** One side of the service: what it asks is answered in a promise, and until it is closed. */
+/** One side of the service: it is answered until it is closed. */
 export class MemoryParty implements Coordinator {
   readonly kind = 'memory';
   readonly features = features;
@@ -36,16 +37,24 @@ export class MemoryParty implements Coordinator {
     this.#service = service;
   }
 
-  async enter(request: EnterRequest): Promise<Entered> {
-    return this.#open().enter(request);
+  enter(request: EnterRequest): Soon<Entered> {
+    try {
+      return this.#open().enter(request);
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   async renew(permits: readonly Renewal[]): Promise<Map<string, 'kept' | 'lost'>> {
     return this.#open().renew(permits);
   }
 
-  async exit(claims: readonly ClaimRef[]): Promise<void> {
-    this.#open().exit(claims);
+  exit(claims: readonly ClaimRef[]): Soon<void> {
+    try {
+      return this.#open().exit(claims);
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   wake(claim: ClaimRef, listener: () => void): Unsubscribe {

@@ -11,7 +11,7 @@ export type NextToken = () => bigint;
  * of all holders together are within the capacity in force.
  */
 export function enter(resource: Resource, request: EnterRequest, now: number, nextToken: NextToken): Entered {
-  const alsoDeclared = resource.declare(request.capacity, now);
+  const alsoDeclared = resource.capacity.declare(request.capacity, now);
   const grants: Grant[] = [];
   for (const claim of request.claims) {
     const holder = heldAgain(resource, claim, request, now) ?? held(resource, claim, request, now, nextToken);
@@ -20,7 +20,7 @@ export function enter(resource: Resource, request: EnterRequest, now: number, ne
   }
   if (grants.length === 0) return refuse(resource, request, now);
   resource.wakeHead();
-  const capacity = resource.capacityFor(request.capacity);
+  const capacity = resource.capacity.inForce(request.capacity);
   if (alsoDeclared === undefined) return { kind: 'granted', grants, capacity };
   return { kind: 'granted', grants, capacity, alsoDeclared };
 }
@@ -55,7 +55,7 @@ function held(
   now: number,
   nextToken: NextToken,
 ): Holder | undefined {
-  if (!resource.admits(claim.id, weight, resource.capacityFor(capacity))) return undefined;
+  if (!resource.admits(claim.id, weight, resource.capacity.inForce(capacity))) return undefined;
   if (resource.endOfEarlierRun(claim) !== undefined) return undefined;
   resource.leave(claim.id);
   const holder: Holder = { claim, owner, weight, token: nextToken(), since: now, until: now + lease };
@@ -66,15 +66,15 @@ function held(
 /** What the first claim is told when nothing was granted. */
 function refuse(resource: Resource, request: EnterRequest, now: number): Queued | Busy {
   const [claim] = request.claims;
-  const capacity = resource.capacityFor(request.capacity);
+  const capacity = resource.capacity.inForce(request.capacity);
   const heavy = request.weight > capacity;
   const earlierRun = claim && resource.endOfEarlierRun(claim);
-  if (claim && request.line && !heavy && earlierRun === undefined)
-    return queue(resource, claim, request, now);
+  const mayWait = request.line && !heavy && earlierRun === undefined;
+  if (claim && mayWait) return queue(resource, claim, request, now);
 
   for (const { id } of request.claims) if (resource.leave(id)) resource.wakeHead();
   if (heavy) throw tooHeavy(resource.name, request.weight, capacity);
-  const retryAfter = resource.retryAfter(now);
+  const retryAfter = resource.retryAfter(now, resource.tail);
   if (earlierRun === undefined) return { kind: 'busy', retryAfter };
   return { kind: 'busy', retryAfter, ownUntil: Math.max(1, Math.ceil(earlierRun - now)) };
 }

@@ -44,6 +44,11 @@ export class Rate {
   #burst = 0;
   #leeway = 0;
 
+  /** @internal How many charges are remembered. */
+  get size(): number {
+    return this.#charges.size;
+  }
+
   /** `opens`: the end of a pause, if there is one, else now. */
   book(request: BookRequest, now: number, opens: number): Booking {
     this.#prune(now);

@@ -1,4 +1,5 @@
 import type { Claim, ResourceState } from '../coordinator.js';
+import { Capacity } from './capacity.js';
 import { Line, type Place } from './line.js';
 import { Listeners } from './listeners.js';
 import { Rate } from './rate.js';
@@ -12,18 +13,10 @@ export interface Holder {
   until: number;
 }
 
-interface Override {
-  readonly capacity: number;
-  readonly until: number;
-}
-
 interface Pause {
   readonly until: number;
   readonly reason: string | undefined;
 }
-
-/** How long a declared capacity is told to those who declare another. */
-const declaredLately = 60_000;
 
 /** With more claims than this the next lapse is not looked up but taken from what is known: too early, at worst. */
 const closeLook = 64;
@@ -43,12 +36,8 @@ export class Resource {
   #listeners: Listeners | undefined;
   /** The sum of the holders' weights. */
   used = 0;
-  override: Override | undefined;
+  readonly capacity = new Capacity();
   paused: Pause | undefined;
-  declared: number | undefined;
-  #declaredAt = 0;
-  #declaredBefore: number | undefined;
-  #declaredBeforeAt = 0;
   /** Nothing lapses before this. */
   #lapse = Number.POSITIVE_INFINITY;
 
@@ -83,12 +72,16 @@ export class Resource {
     return this.#line?.first;
   }
 
+  get tail(): Place | undefined {
+    return this.#line?.last;
+  }
+
   /** Whether forgetting this resource would change no answer. */
   idle(now: number): boolean {
     return (
       this.holders.size === 0 &&
       !this.head &&
-      !this.override &&
+      !this.capacity.override &&
       !this.paused &&
       !this.#listeners?.size &&
       (!this.#rate || this.#rate.idle(now))
@@ -106,7 +99,8 @@ export class Resource {
       if (!this.#stands(place, now)) this.#line?.leave(place);
     }
     if (this.paused && !this.#stands(this.paused, now)) this.paused = undefined;
-    if (this.override && !this.#stands(this.override, now)) this.#changeOverride(undefined);
+    const { override } = this.capacity;
+    if (override && !this.#stands(override, now)) this.#changeOverride(undefined);
     this.wakeHead();
   }
 
@@ -166,22 +160,7 @@ export class Resource {
     return !this.paused && (!head || head.claim.id === id) && this.used + weight <= capacity;
   }
 
-  capacityFor(declared: number): number {
-    return this.override ? this.override.capacity : declared;
-  }
-
-  /** Remembers what was declared. Returns what else was, lately. */
-  declare(capacity: number, now: number): number | undefined {
-    if (this.declared !== capacity) {
-      this.#declaredBefore = this.declared;
-      this.#declaredBeforeAt = this.#declaredAt;
-      this.declared = capacity;
-    }
-    this.#declaredAt = now;
-    return now - this.#declaredBeforeAt < declaredLately ? this.#declaredBefore : undefined;
-  }
-
-  setOverride(override: Override | undefined): void {
+  setOverride(override: Capacity['override']): void {
     if (override) this.lapsesAt(override.until);
     this.#changeOverride(override);
     this.wakeHead();
@@ -194,10 +173,10 @@ export class Resource {
   }
 
   /** A place that no longer fits at all would block the line. Its owner is told why when it asks again. */
-  #changeOverride(override: Override | undefined): void {
-    this.override = override;
+  #changeOverride(override: Capacity['override']): void {
+    this.capacity.override = override;
     for (const place of this.#line ?? []) {
-      if (place.weight <= this.capacityFor(place.capacity)) continue;
+      if (place.weight <= this.capacity.inForce(place.capacity)) continue;
       this.#line?.leave(place);
       this.#listeners?.call(place.claim.id);
     }
@@ -208,31 +187,31 @@ export class Resource {
     const head = this.head;
     if (!head || !this.#listeners) return;
     const { claim, weight, capacity } = head;
-    if (this.admits(claim.id, weight, this.capacityFor(capacity))) this.#listeners.call(claim.id);
+    if (this.admits(claim.id, weight, this.capacity.inForce(capacity))) this.#listeners.call(claim.id);
   }
 
-  /** When a permit of another claim for the same message ends; the last one, if there are several. */
+  /** When the last permit ends that is held for the same message, by an earlier delivery of it. */
   endOfEarlierRun(claim: Claim): number | undefined {
     if (!claim.redelivered || claim.message === undefined) return undefined;
     let end: number | undefined;
     for (const other of this.holders.values()) {
-      if (other.claim.message !== claim.message || other.claim.id === claim.id) continue;
-      end = Math.max(end ?? 0, other.until);
+      if (other.claim.message === claim.message) end = Math.max(end ?? other.until, other.until);
     }
     return end;
   }
 
-  /** Milliseconds until something ends that stands in the way of a claim behind `last`, who is last in line if nobody is named. */
-  retryAfter(now: number, last: Place | undefined = this.#line?.last): number {
-    const end = Math.min(this.#nextEnd(last), this.paused?.until ?? Number.POSITIVE_INFINITY);
+  /** Milliseconds until something ends that stands in the way of a claim behind `last`. */
+  retryAfter(now: number, last: Place | undefined): number {
+    const crowded = this.holders.size + (this.#line?.size ?? 0) > closeLook;
+    const end = crowded ? this.#lapse : this.#nextEnd(last);
     return end === Number.POSITIVE_INFINITY ? someTime : Math.max(1, Math.ceil(end - now));
   }
 
   #nextEnd(last: Place | undefined): number {
-    if (this.holders.size + (this.#line?.size ?? 0) > closeLook) return this.#lapse;
-    let end = Number.POSITIVE_INFINITY;
+    const never = Number.POSITIVE_INFINITY;
+    let end = Math.min(this.paused?.until ?? never, this.capacity.override?.until ?? never);
     for (const holder of this.holders.values()) end = Math.min(end, holder.until);
-    for (let place: Place | undefined = last; place; place = place.before) end = Math.min(end, place.until);
+    for (let place = last; place; place = place.before) end = Math.min(end, place.until);
     return end;
   }
 }

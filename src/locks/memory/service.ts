@@ -69,12 +69,13 @@ export class MemoryService {
     }
   }
 
+  /** What is returned is to be called once. */
   wake({ resource: name, id }: ClaimRef, listener: () => void): Unsubscribe {
     const resource = this.#open(name, this.#clock.now());
     const remove = resource.listeners.add(id, listener);
     return () => {
       remove();
-      if (this.#resources.get(name) === resource) this.#forgetIfIdle(resource, this.#clock.now());
+      this.#forgetIfIdle(resource, this.#clock.now());
     };
   }
 

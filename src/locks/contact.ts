@@ -1,0 +1,123 @@
+import type { Clock } from '../clock.js';
+import { CoordinatorUnavailableError } from '../errors.js';
+import type { Events } from '../events.js';
+import type { Soon } from '../soon.js';
+import type { Coordinator } from './coordinator.js';
+import type { LockEvents } from './events.js';
+import { inTime } from './in-time.js';
+
+/** What is to be done about claims of which it is not known whether they stand. */
+export interface Unknown {
+  /** The answer did not come. */
+  readonly lost?: () => void;
+  /** It came, after all, when nobody waited for it any more. */
+  readonly late: () => void;
+}
+
+/** While the coordinator does not answer. */
+interface Outage {
+  readonly error: unknown;
+  readonly failures: number;
+  /** On the clock's `now`. */
+  readonly nextProbe: number;
+  /** One is asking, on behalf of all. */
+  probing: boolean;
+}
+
+/**
+ * Whether a coordinator answers.
+ *
+ * While it does not, one question after another goes out at growing intervals, for all who would ask; the others are told
+ * at once that it is unavailable.
+ */
+export class Contact {
+  readonly #coordinator: Coordinator;
+  readonly #clock: Clock;
+  readonly #events: Events<LockEvents>;
+  readonly #timeout: number;
+  readonly #onBack: () => void;
+  #outage: Outage | undefined;
+  #answers = 0;
+
+  constructor(
+    options: {
+      readonly coordinator: Coordinator;
+      readonly clock: Clock;
+      readonly events: Events<LockEvents>;
+      readonly callTimeout: number;
+    },
+    onBack: () => void,
+  ) {
+    this.#coordinator = options.coordinator;
+    this.#clock = options.clock;
+    this.#events = options.events;
+    this.#timeout = options.callTimeout;
+    this.#onBack = onBack;
+  }
+
+  ask<T>(call: () => Soon<T>, unknown?: Unknown): Soon<T> {
+    const outage = this.#outage;
+    if (outage) {
+      const early = outage.probing || this.#clock.now() < outage.nextProbe;
+      if (early) return Promise.reject(this.unavailable(outage.error));
+      outage.probing = true;
+    }
+    const answer = call();
+    if (answer instanceof Promise) return this.#answered(answer, outage, unknown);
+    this.#heard();
+    return answer;
+  }
+
+  async #answered<T>(answer: Promise<T>, probed: Outage | undefined, unknown: Unknown | undefined): Promise<T> {
+    const before = this.#answers;
+    try {
+      const value = await inTime(this.#clock, this.#coordinator.kind, answer, this.#timeout);
+      this.#heard();
+      return value;
+    } catch (error) {
+      if (error instanceof CoordinatorUnavailableError) {
+        unknown?.lost?.();
+        if (unknown) answer.then(unknown.late, () => {});
+        // If others were answered meanwhile, this one failed alone.
+        if (before === this.#answers) this.#failed(error, probed);
+      } else {
+        this.#heard();
+      }
+      throw error;
+    }
+  }
+
+  #failed(error: unknown, probed: Outage | undefined): void {
+    // One that was asked before the outage was known says nothing new.
+    if (this.#outage !== probed) return;
+    const failures = (probed?.failures ?? 0) + 1;
+    if (failures === 1) {
+      this.#events.emit('coordinator.unavailable', { coordinator: this.#coordinator.kind, error });
+    }
+    const pause = Math.min(1_000, 50 * 2 ** failures) * (0.75 + Math.random() / 2);
+    this.#outage = { error, failures, nextProbe: this.#clock.now() + pause, probing: false };
+  }
+
+  #heard(): void {
+    this.#answers++;
+    if (!this.#outage) return;
+    this.#outage = undefined;
+    this.#events.emit('coordinator.available', { coordinator: this.#coordinator.kind });
+    this.#onBack();
+  }
+
+  /** What it failed with, while it does not answer. */
+  get outage(): CoordinatorUnavailableError | undefined {
+    return this.#outage && this.unavailable(this.#outage.error);
+  }
+
+  /** Milliseconds after which it is worth asking again, while it does not answer. */
+  get untilProbe(): number {
+    const { probing, nextProbe = 0 } = this.#outage ?? {};
+    return probing ? this.#timeout : Math.max(10, nextProbe - this.#clock.now());
+  }
+
+  unavailable(cause: unknown): CoordinatorUnavailableError {
+    return new CoordinatorUnavailableError(this.#coordinator.kind, { cause });
+  }
+}

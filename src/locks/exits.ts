@@ -1,0 +1,109 @@
+import type { Cancel, Clock } from '../clock.js';
+import type { Events } from '../events.js';
+import type { ClaimRef, Coordinator } from './coordinator.js';
+import type { LockEvents } from './events.js';
+import { inTime } from './in-time.js';
+
+interface Leaving {
+  readonly claim: ClaimRef;
+  /** On the clock's `now`: by then it has lapsed by itself. */
+  readonly until: number;
+}
+
+const pause = 500;
+const done = Promise.resolve();
+
+/**
+ * Gives claims back that may or may not be there. One call is out at a time: what leaves meanwhile leaves together in the
+ * next. What could not be given back is tried again until it has lapsed by itself. Nothing here rejects.
+ */
+export class Exits {
+  readonly #coordinator: Coordinator;
+  readonly #clock: Clock;
+  readonly #events: Events<LockEvents>;
+  readonly #timeout: number;
+  #out: Promise<void> | undefined;
+  /** Leave with the next call, which is promised as `left`. */
+  #next: Leaving[] = [];
+  #left: Promise<void> | undefined;
+  #failed: Leaving[] = [];
+  #again: Cancel | undefined;
+  #error: unknown;
+  #over = false;
+
+  constructor(coordinator: Coordinator, clock: Clock, events: Events<LockEvents>, timeout: number) {
+    this.#coordinator = coordinator;
+    this.#clock = clock;
+    this.#events = events;
+    this.#timeout = timeout;
+  }
+
+  /** Resolves when it was tried once. `patience`: milliseconds for which it is worth trying again. */
+  exit(claim: ClaimRef, patience: number): Promise<void> {
+    if (this.#over) return done;
+    if (this.#out) return this.#join([{ claim, until: this.#clock.now() + patience }]);
+    const answer = this.#coordinator.exit([claim], { timeout: this.#timeout });
+    if (!(answer instanceof Promise)) return done;
+    return this.#follow(answer, [{ claim, until: this.#clock.now() + patience }]);
+  }
+
+  #join(all: readonly Leaving[]): Promise<void> {
+    for (const one of all) this.#next.push(one);
+    this.#left ??= (this.#out ?? done).then(() => this.#leave());
+    return this.#left;
+  }
+
+  #leave(): Promise<void> {
+    const all = this.#next;
+    this.#next = [];
+    this.#left = undefined;
+    if (this.#over) return done;
+    const answer = this.#coordinator.exit(
+      all.map(({ claim }) => claim),
+      { timeout: this.#timeout },
+    );
+    return answer instanceof Promise ? this.#follow(answer, all) : done;
+  }
+
+  #follow(answer: Promise<void>, all: readonly Leaving[]): Promise<void> {
+    const out = inTime(this.#clock, this.#coordinator.kind, answer, this.#timeout)
+      .catch((error) => this.#keep(all, error))
+      .then(() => {
+        if (this.#out === out) this.#out = undefined;
+      });
+    this.#out = out;
+    return out;
+  }
+
+  #keep(all: readonly Leaving[], error: unknown): void {
+    if (this.#over) return;
+    const now = this.#clock.now();
+    this.#error = error;
+    this.#giveUp(all.filter(({ until }) => now >= until));
+    for (const one of all) if (now < one.until) this.#failed.push(one);
+    if (this.#failed.length > 0) this.#again ??= this.#clock.after(pause, () => this.#tryAgain());
+  }
+
+  #tryAgain(): void {
+    this.#again = undefined;
+    void this.#join(this.#failed.splice(0));
+  }
+
+  #giveUp(all: readonly Leaving[]): void {
+    const error = this.#error;
+    for (const { claim } of all) this.#events.emit('permit.releaseFailed', { resource: claim.resource, error });
+  }
+
+  /** Lets everything leave that can leave now. The rest lapses by itself. */
+  async close(): Promise<void> {
+    for (let last = this.#left ?? this.#out; last; last = this.#left ?? this.#out) await last;
+    this.kill();
+    this.#giveUp(this.#failed.splice(0));
+  }
+
+  /** As a process that dies. */
+  kill(): void {
+    this.#over = true;
+    this.#again?.();
+  }
+}

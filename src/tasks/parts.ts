@@ -1,0 +1,63 @@
+import type { Broker } from '../brokers/broker.js';
+import { openBroker } from '../brokers/open.js';
+import type { Clock } from '../clock.js';
+import { ConfigError } from '../errors.js';
+import type { Coordinator } from '../locks/coordinator.js';
+import { memoryCoordinator } from '../locks/memory.js';
+import { openCoordinator } from '../locks/open.js';
+import { openResults } from '../results/open.js';
+import type { ResultStore } from '../results/result-store.js';
+
+export interface PartsOptions {
+  readonly broker?: string | Broker;
+  readonly coordinator?: string | Coordinator;
+  readonly results?: string | ResultStore;
+  readonly clock?: Clock;
+}
+
+/** What an app stands on. */
+export interface Parts {
+  readonly broker: Broker;
+  readonly coordinator: Coordinator;
+  readonly results: ResultStore;
+  /** Closes those that nobody else can have: what was handed over, or is shared by its name, stays open. */
+  close(): Promise<void>;
+}
+
+type Owned = { close(): Promise<void> };
+
+/** Opens what is named by a URL, and takes what is handed over as it is. */
+export function openParts(options: PartsOptions, clock: Clock): Parts {
+  const owned: Owned[] = [];
+  const open = <P extends Owned>(given: string | P, name: string, opened: (url: string) => P): P => {
+    if (typeof given !== 'string') return checkPart(given, name);
+    const part = opened(given);
+    if (given === 'memory' || given === 'memory:') owned.push(part);
+    return part;
+  };
+  const named = options.broker ?? 'memory:';
+  const broker = open(named, 'broker', (url) => openBroker(url, clock));
+  const beside = typeof named === 'string' && named.startsWith('memory') ? named : 'memory:';
+  const results = open(options.results ?? beside, 'results', (url) => openResults(url, clock));
+  return {
+    broker,
+    results,
+    coordinator: coordinatorOf(options, broker),
+    close: async () => void (await Promise.all(owned.map((part) => part.close()))),
+  };
+}
+
+/** A coordinator is not closed with the app: others of the process may share it. */
+function coordinatorOf({ coordinator, clock }: PartsOptions, broker: Broker): Coordinator {
+  if (typeof coordinator === 'string') return openCoordinator(coordinator);
+  if (coordinator !== undefined) return checkPart(coordinator, 'coordinator');
+  if (broker.kind !== 'memory') {
+    throw new ConfigError(`An app on the ${broker.kind} broker needs a \`coordinator\`: name one`);
+  }
+  return clock ? memoryCoordinator({ clock }) : openCoordinator('memory:');
+}
+
+function checkPart<P>(given: P, name: string): P {
+  if (typeof given === 'object' && given !== null) return given;
+  throw ConfigError.expected(name, 'a URL, or an object that is one', given);
+}

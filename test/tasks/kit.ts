@@ -1,0 +1,63 @@
+import type { App } from 'lockkeeper';
+import { createTestApp, type TestApp, type TestAppOptions } from 'lockkeeper/testing';
+import { onTestFinished, vi } from 'vitest';
+import type { PublishOptions } from '../../src/brokers/broker.js';
+import type { Message } from '../../src/message.js';
+
+export { settle } from '../../src/testing/manual-clock.js';
+
+/** A test app that ends with its test, which fails for what its worker met that was not a task's error. */
+export function testApp(options?: TestAppOptions): TestApp {
+  const test = createTestApp(options);
+  const errors: unknown[] = [];
+  test.app.on('worker.error', ({ error }) => errors.push(error));
+  onTestFinished(async () => {
+    const closed = test.close();
+    // Bodies that a test left running are cut off: the drain and the grace pass.
+    for (let seconds = 0; seconds < 60; seconds++) await test.clock.advance('1s');
+    await closed;
+    if (errors.length > 0) throw errors[0];
+  });
+  return test;
+}
+
+/** What the app sends from now on. */
+export function sent(app: App): { readonly message: Message; readonly options: PublishOptions }[] {
+  const all: { message: Message; options: PublishOptions }[] = [];
+  const publish = app.broker.publish.bind(app.broker);
+  vi.spyOn(app.broker, 'publish').mockImplementation(async (messages, options) => {
+    for (const message of messages) all.push({ message, options });
+    await publish(messages, options);
+  });
+  return all;
+}
+
+/** The error that a promise rejects with, or that a function throws. */
+export async function errorOf(failing: PromiseLike<unknown> | (() => unknown)): Promise<any> {
+  try {
+    await (typeof failing === 'function' ? failing() : failing);
+  } catch (error) {
+    return error;
+  }
+  throw new Error('It was expected to fail, and did not');
+}
+
+/** A body that ends when it is told to, and knows how many of it run. */
+export function gate() {
+  const waiting: (() => void)[] = [];
+  const state = {
+    running: 0,
+    most: 0,
+    async body(): Promise<void> {
+      state.running++;
+      state.most = Math.max(state.most, state.running);
+      await new Promise<void>((resolve) => waiting.push(resolve));
+      state.running--;
+    },
+    /** Lets every body end that has begun. */
+    open(): void {
+      for (const resolve of waiting.splice(0)) resolve();
+    },
+  };
+  return state;
+}
