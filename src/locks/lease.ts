@@ -21,8 +21,8 @@ export class Lease implements ClaimRef {
   readonly duration: number;
   /** When it was granted, on the clock's `now`: a chain of runs is bounded by its age. */
   readonly grantedAt: number;
-  /** Runs it has served. */
-  runs = 0;
+  /** To how many it was given, one after the other: a chain is bounded by it, whether or not they ran. */
+  turns = 1;
   /** Why it is lost, once it is. */
   lost: PermitLostError | undefined;
 
@@ -60,7 +60,6 @@ export class Lease implements ClaimRef {
 
   /** A handle for one run, which may hold the permit for `maxHold` milliseconds. */
   open(maxHold: number, onRelease: OnRelease): PermitHandle {
-    this.runs++;
     this.#handle = new PermitHandle(this, onRelease);
     this.#maxHold = maxHold;
     this.holdUntil = this.#clock.now() + maxHold;

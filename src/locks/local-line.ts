@@ -15,7 +15,7 @@ export const chain = {
 
 /** Whether a grant may serve one more run. */
 export function mayPassOn(lease: Lease, now: number, age: number = chain.age): boolean {
-  return lease.runs < chain.runs && now - lease.grantedAt < age && lease.check();
+  return lease.turns < chain.runs && now - lease.grantedAt < age && lease.check();
 }
 
 interface Waiter {
@@ -81,6 +81,7 @@ export class LocalLine {
   passOn(lease: Lease, now: number): boolean {
     const [first] = this.#waiters;
     if (!first || first.terms.weight !== lease.weight || !mayPassOn(lease, now)) return false;
+    lease.turns++;
     first.admit(lease);
     return true;
   }

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { type Duration, milliseconds } from '../duration.js';
 import { ConfigError } from '../errors.js';
 import type { Permit } from '../locks/permit.js';
@@ -55,14 +56,22 @@ export interface RunFacts {
   readonly permits: readonly Permit[];
   /** Where progress goes. */
   readonly report?: (value: unknown) => Promise<void>;
-  /** A direct call has no queue to go back to. `within`: the run that it was made in. */
-  readonly direct?: { readonly within: RunContext | undefined };
+  readonly direct?: DirectCall;
+}
+
+/** A direct call has no queue to go back to, but there may be something around it. */
+export interface DirectCall {
+  /** The run that it was made in. */
+  readonly within: RunContext | undefined;
+  /** All that the calling code holds, with the permits of the call itself. */
+  readonly permits: readonly Permit[];
 }
 
 export class RunContext implements CurrentTask, Scope {
   readonly #facts: RunFacts;
   #controller: AbortController | undefined;
   #reason: unknown;
+  readonly #unfollow: (() => void)[] = [];
 
   constructor(facts: RunFacts) {
     this.#facts = facts;
@@ -92,9 +101,9 @@ export class RunContext implements CurrentTask, Scope {
     return this.#facts.rootId;
   }
 
+  /** It is a scope in a worker only. */
   get inRun(): boolean {
-    const { direct } = this.#facts;
-    return direct ? (direct.within?.inRun ?? false) : true;
+    return true;
   }
 
   get task(): this {
@@ -104,6 +113,8 @@ export class RunContext implements CurrentTask, Scope {
   get signal(): AbortSignal {
     if (!this.#controller) {
       this.#controller = new AbortController();
+      // A body may hand its signal to as many as it likes.
+      setMaxListeners(0, this.#controller.signal);
       if (this.#reason !== undefined) this.#controller.abort(this.#reason);
       else this.#followAll();
     }
@@ -120,6 +131,11 @@ export class RunContext implements CurrentTask, Scope {
     if (this.#reason !== undefined) return;
     this.#reason = reason;
     this.#controller?.abort(reason);
+  }
+
+  /** The body has returned: nothing tells it to stop any more. */
+  ended(): void {
+    for (const unfollow of this.#unfollow.splice(0)) unfollow();
   }
 
   async progress(value: unknown): Promise<void> {
@@ -143,13 +159,15 @@ export class RunContext implements CurrentTask, Scope {
   }
 
   #followAll(): void {
-    const outer = this.#facts.direct?.within;
-    if (outer) this.#follow(outer.signal);
-    for (const permit of this.permits) this.#follow(permit.signal);
+    const { direct, permits } = this.#facts;
+    if (direct?.within) this.#follow(direct.within.signal);
+    for (const permit of direct?.permits ?? permits) this.#follow(permit.signal);
   }
 
   #follow(signal: AbortSignal): void {
-    if (signal.aborted) this.stop(signal.reason);
-    else signal.addEventListener('abort', () => this.stop(signal.reason), { once: true });
+    if (signal.aborted) return this.stop(signal.reason);
+    const onAbort = () => this.stop(signal.reason);
+    signal.addEventListener('abort', onAbort, { once: true });
+    this.#unfollow.push(() => signal.removeEventListener('abort', onAbort));
   }
 }

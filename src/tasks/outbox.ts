@@ -1,7 +1,7 @@
 import type { Broker } from '../brokers/broker.js';
 import { ClosedError } from '../errors.js';
+import { scope } from '../locks/scope.js';
 import type { Outgoing } from './call.js';
-import { currentRun } from './context.js';
 
 /**
  * What is on its way to the broker.
@@ -45,6 +45,6 @@ export class Outbox {
   }
 
   get #isOpen(): boolean {
-    return this.#openTo === 'all' || (this.#openTo === 'runs' && currentRun()?.inRun === true);
+    return this.#openTo === 'all' || (this.#openTo === 'runs' && scope.getStore()?.inRun === true);
   }
 }

@@ -60,18 +60,23 @@ export function makeTask<A extends readonly unknown[], R>(record: TaskRecord, ho
 
 function runHere(record: TaskRecord, locks: Locks, args: readonly unknown[]): Promise<unknown> {
   const within = currentRun();
-  return runUnder(locks, record.limits, args, (permits) => {
+  return runUnder(locks, record.limits, args, async (permits) => {
     const id = randomUUID();
+    const around = scope.getStore() ?? { permits, inRun: false };
     const context = new RunContext({
       id,
       name: record.name,
       attempt: 1,
       deferrals: 0,
       rootId: within?.rootId ?? id,
-      permits: scope.getStore()?.permits ?? permits,
-      direct: { within },
+      permits,
+      direct: { within, permits: around.permits },
     });
-    return scope.run(context, () => record.run(args));
+    try {
+      return await scope.run({ ...around, task: context }, async () => await record.run(args));
+    } finally {
+      context.ended();
+    }
   });
 }
 

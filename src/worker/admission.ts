@@ -16,7 +16,7 @@ import type { Doormen } from './doormen.js';
 export const bookingHorizon = 3_600_000;
 
 /** A message that was moved from room to room so often waits in line for its permits, one after the other. */
-const movesBeforeWaiting = 3;
+export const movesBeforeWaiting = 3;
 
 /** What an admission needs to know of its worker. */
 export interface AdmissionHost {

@@ -6,10 +6,14 @@ import type { Terms } from '../locks/terms.js';
 import type { Message } from '../message.js';
 import type { DeferralReason } from '../tasks/events.js';
 import type { TaskRecord } from '../tasks/task.js';
-import { bookingHorizon } from './admission.js';
+import { bookingHorizon, movesBeforeWaiting } from './admission.js';
 import { deferred, longWait, maxWaitError, parking, patienceLeft, waited } from './deferral.js';
 import type { Journal } from './journal.js';
 import type { Ended } from './run.js';
+
+/** How long such a message is away, in milliseconds, doubling each time. */
+const shortestRound = 50;
+const longestRound = 1_000;
 
 type Refused = Exclude<Entry, { kind: 'entered' | 'misconfigured' }>;
 type Verdict = Pick<Ended, 'outcome' | 'park'>;
@@ -37,7 +41,7 @@ export class PutOff {
     const after = refused.kind === 'busy' ? 0 : refused.after;
     const patience = patienceLeft(asked, terms, this.#clock);
     if (patience <= 0 || after > patience) return await this.#fail(delivery, record, maxWaitError(asked, terms, this.#clock));
-    if (refused.kind === 'busy') return await this.#park(delivery, record, asked, terms, 'busy');
+    if (refused.kind === 'busy') return await this.#busy(delivery, record, asked, terms);
     return await this.#delay(delivery, record, asked, terms, Math.min(after, bookingHorizon), 'booked');
   }
 
@@ -64,6 +68,20 @@ export class PutOff {
     }
     if (!terms.rate) return await this.#park(delivery, record, asked, terms, 'unavailable');
     return await this.#delay(delivery, record, asked, terms, terms.limit.countdown, 'unavailable');
+  }
+
+  /**
+   * Into the room of what it lacks. One that was moved so often that it should wait for its permits in line, and found no
+   * slot to do that in, leaves the rooms for a while: otherwise it would go round and round between them.
+   */
+  async #busy(delivery: Delivery, record: TaskRecord, asked: Message, terms: Terms): Promise<Verdict> {
+    const rounds = (asked.moves ?? 0) - movesBeforeWaiting;
+    if (rounds < 0 || delivery.room === undefined || delivery.room === terms.resource) {
+      return await this.#park(delivery, record, asked, terms, 'busy');
+    }
+    const after = Math.min(terms.limit.countdown, longestRound, shortestRound * 2 ** rounds);
+    const message = moved(asked, delivery, terms);
+    return await this.#delay(delivery, record, message, terms, after * (0.75 + Math.random() / 2), 'busy');
   }
 
   /** Into the room of the resource, keeping its place by publish order. */

@@ -90,7 +90,10 @@ export class Slots {
     try {
       const { resource, weight } = lease;
       const taken = await this.#consumer.take(resource, { weight, settling: { delivery, outcome } });
-      if (taken.kind === 'taken') return { delivery: taken.delivery, lease };
+      if (taken.kind === 'taken') {
+        lease.turns++;
+        return { delivery: taken.delivery, lease };
+      }
       this.#doormen.found(resource, taken.kind === 'other' ? taken.weight : undefined);
     } catch (error) {
       this.#journal.error(error);

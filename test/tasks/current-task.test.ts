@@ -1,5 +1,6 @@
+import { getEventListeners } from 'node:events';
 import { ConfigError, currentTask, locked, MessageError } from 'lockkeeper';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { errorOf, gate, sent, settle, testApp } from './kit.js';
 
 describe('currentTask', () => {
@@ -82,6 +83,20 @@ describe('currentTask', () => {
     runs.open();
     await settle();
     expect(reasons).toMatchObject([{ code: 'SOFT_TIME_LIMIT' }, { code: 'SOFT_TIME_LIMIT' }]);
+  });
+
+  it('has a signal that many may listen to, without a warning', async () => {
+    const test = testApp();
+    const warnings: Error[] = [];
+    const note = (warning: Error) => warnings.push(warning);
+    process.on('warning', note);
+    onTestFinished(() => void process.off('warning', note));
+    const work = test.app.task('work', async () => {
+      for (let i = 0; i < 20; i++) currentTask().signal.addEventListener('abort', () => {});
+    });
+    await work.delay();
+    await test.drain();
+    expect(warnings).toEqual([]);
   });
 
   it('has a signal that aborts when a permit is lost', async () => {
@@ -228,6 +243,16 @@ describe('in a direct call', () => {
     expect(error.message).toBe(`work was called directly, so it has no queue to go back to: ${verb}() needs a worker`);
   });
 
+  it('has its own permits only, not those of the run that it is made in', async () => {
+    const test = testApp();
+    const names = () => currentTask().permits.map(({ resource }) => resource);
+    const inner = test.app.task('inner', locked('b'), async () => names());
+    const outer = test.app.task('outer', locked('a'), async () => [await inner(), names()]);
+    const call = await outer.delay();
+    await test.drain();
+    expect(await call.get()).toEqual([['b'], ['a']]);
+  });
+
   it('made within a run, stops when that run is to stop', async () => {
     const test = testApp();
     const inner = test.app.task('inner', async () => {
@@ -244,6 +269,18 @@ describe('in a direct call', () => {
     await call.revoke();
     await errorOf(call.get());
     expect(told).toBe('REVOKED');
+  });
+
+  it('made within a run, leaves nothing on the signal of that run', async () => {
+    const test = testApp();
+    const inner = test.app.task('inner', async () => currentTask().signal.aborted);
+    const outer = test.app.task('outer', async () => {
+      for (let i = 0; i < 20; i++) await inner();
+      return getEventListeners(currentTask().signal, 'abort').length;
+    });
+    const call = await outer.delay();
+    await test.drain();
+    expect(await call.get()).toBe(0);
   });
 });
 

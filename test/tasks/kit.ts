@@ -12,9 +12,12 @@ export function testApp(options?: TestAppOptions): TestApp {
   const errors: unknown[] = [];
   test.app.on('worker.error', ({ error }) => errors.push(error));
   onTestFinished(async () => {
-    const closed = test.close();
+    let open = true;
+    const closed = test.close().finally(() => {
+      open = false;
+    });
     // Bodies that a test left running are cut off: the drain and the grace pass.
-    for (let seconds = 0; seconds < 60; seconds++) await test.clock.advance('1s');
+    while (open) await test.clock.advance('1s');
     await closed;
     if (errors.length > 0) throw errors[0];
   });

@@ -1,4 +1,4 @@
-import { ConfigError, limited, locked } from 'lockkeeper';
+import { ConfigError, type Limit, limited, locked } from 'lockkeeper';
 import { describe, expect, it } from 'vitest';
 import { errorOf, gate, sent, settle, testApp } from './kit.js';
 
@@ -141,23 +141,23 @@ describe('a limit that does not fit', () => {
   const noop = async () => {};
   const resources = { storage: { capacity: 3 }, sms: { rate: '10/s' }, 'rate:*': { rate: '1/s' }, 'lock:*': {} } as const;
 
-  it.each<[string, Parameters<typeof locked>, string]>([
-    ['locked on a rate', ['sms'], '"sms" is a rate: use `limited` for it, not `locked`'],
-    ['locked on a rate, by a pattern', ['rate:a'], '"rate:a" is a rate: use `limited` for it, not `locked`'],
-    ['locked on a rate, with a capacity', ['sms', 3], '"sms" is a rate: use `limited` for it, not `locked`'],
-  ])('is refused where it is declared: %s', (_, given, message) => {
+  it.each<[string, Limit<[]>, string]>([
+    ['locked on a rate', locked('sms'), '"sms" is a rate: use `limited` for it, not `locked`'],
+    ['locked on a rate, by a pattern', locked('rate:a'), '"rate:a" is a rate: use `limited` for it, not `locked`'],
+    ['locked on a rate, with a capacity', locked('sms', 3), '"sms" is a rate: use `limited` for it, not `locked`'],
+  ])('is refused where it is declared: %s', (_, limit, message) => {
     const { app } = testApp({ resources });
-    expect(() => app.task('t', locked(...given), noop)).toThrow(new ConfigError(message));
-    expect(() => app.task('t', { limits: [locked('ok'), locked(...given)] }, noop)).toThrow(new ConfigError(message));
+    expect(() => app.task('t', limit, noop)).toThrow(new ConfigError(message));
+    expect(() => app.task('t', { limits: [locked('ok'), limit] }, noop)).toThrow(new ConfigError(message));
   });
 
-  it.each<[string, Parameters<typeof limited>, string]>([
-    ['limited on a capacity', ['storage', '1/s'], '"storage" is a capacity: use `locked` for it, not `limited`'],
-    ['limited on a capacity, by a pattern', ['lock:a', '1/s'], '"lock:a" is a capacity: use `locked` for it, not `limited`'],
-    ['limited with no rate anywhere', ['undeclared'], '"undeclared" has no rate: give `limited` one, or declare it in `resources`'],
-  ])('is refused where it is declared: %s', (_, given, message) => {
+  it.each<[string, Limit<[]>, string]>([
+    ['limited on a capacity', limited('storage', '1/s'), '"storage" is a capacity: use `locked` for it, not `limited`'],
+    ['limited on a capacity, by a pattern', limited('lock:a', '1/s'), '"lock:a" is a capacity: use `locked` for it, not `limited`'],
+    ['limited with no rate anywhere', limited('undeclared'), '"undeclared" has no rate: give `limited` one, or declare it in `resources`'],
+  ])('is refused where it is declared: %s', (_, limit, message) => {
     const { app } = testApp({ resources });
-    expect(() => app.task('t', limited(...given), noop)).toThrow(new ConfigError(message));
+    expect(() => app.task('t', limit, noop)).toThrow(new ConfigError(message));
   });
 
   it('is refused at the call when its name comes from a function', async () => {
