@@ -45,6 +45,7 @@ export interface Ticket {
  */
 export class Doorman {
   readonly #host: DoormanHost;
+  readonly #onLeave: () => void;
   readonly #tickets = new Set<Promise<void>>();
   readonly #slotFree: Bell;
   readonly #rooms = new Map<string, RoomRef>();
@@ -59,8 +60,9 @@ export class Doorman {
   /** On the clock's `now`: until when a refusal is remembered. */
   #refusedUntil = 0;
 
-  constructor(host: DoormanHost, terms: Terms) {
+  constructor(host: DoormanHost, terms: Terms, onLeave: () => void) {
     this.#host = host;
+    this.#onLeave = onLeave;
     this.#terms = terms;
     this.#weight = terms.weight;
     this.#slotFree = new Bell(host.locks.clock);
@@ -170,7 +172,7 @@ export class Doorman {
     const taken = await consumer.take(this.#terms.resource, { weight: this.#weight });
     if (taken.kind === 'taken') start(taken.delivery);
     else if (taken.kind === 'other') this.#weight = taken.weight;
-    else if (given === this.#given && this.#tickets.size === 0) return 'empty';
+    else if (given === this.#given && this.#tickets.size === 0) return this.#leave();
     else throw error;
     return 'more';
   }
@@ -219,8 +221,13 @@ export class Doorman {
     }
     void lease.release();
     if (taken.kind === 'other') this.#weight = taken.weight;
-    else if (given === this.#given) return 'empty';
-    return 'more';
+    return taken.kind === 'empty' && given === this.#given ? this.#leave() : 'more';
+  }
+
+  /** At once, before anybody can get a ticket from one who is about to go. */
+  #leave(): 'empty' {
+    this.#onLeave();
+    return 'empty';
   }
 
   async #take(lease: Lease) {

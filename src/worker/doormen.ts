@@ -105,12 +105,10 @@ export class Doormen {
   #of(terms: Terms): Doorman {
     const known = this.#doormen.get(terms.resource);
     if (known) return known;
-    const doorman = new Doorman(this.#host, terms);
-    this.#doormen.set(terms.resource, doorman);
     const { resource } = terms;
-    void doorman.tend().finally(() => {
-      if (this.#doormen.get(resource) === doorman) this.#doormen.delete(resource);
-    });
+    const doorman = new Doorman(this.#host, terms, () => this.#doormen.delete(resource));
+    this.#doormen.set(resource, doorman);
+    void doorman.tend();
     return doorman;
   }
 
