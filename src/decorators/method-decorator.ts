@@ -22,7 +22,7 @@ export function methodDecorator(
   if (typeof second === 'object' && second !== null) {
     const context = second as ClassMethodDecoratorContext;
     if (context.kind === 'method' && typeof target === 'function') return change(target as AnyFunction, context);
-    throw misplaced(called, context.name, `a ${String(context.kind)}`);
+    throw misplaced(called, context.name, withArticle(String(context.kind)));
   }
   return legacyMethod(called, given, change);
 }
@@ -41,6 +41,10 @@ function legacyMethod(
 
 function misplaced(called: string, name: unknown, what: string): ConfigError {
   return new ConfigError(`${called} goes on methods, and "${String(name)}" is ${what}`);
+}
+
+function withArticle(kind: string): string {
+  return /^[aeiou]/.test(kind) ? `an ${kind}` : `a ${kind}`;
 }
 
 function nameOf(target: unknown): unknown {

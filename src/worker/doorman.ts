@@ -172,7 +172,7 @@ export class Doorman {
     const taken = await consumer.take(this.#terms.resource, { weight: this.#weight });
     if (taken.kind === 'taken') start(taken.delivery);
     else if (taken.kind === 'other') this.#weight = taken.weight;
-    else if (given === this.#given && this.#tickets.size === 0) return this.#leave();
+    else if (this.#mayLeave(given)) return this.#leave();
     else throw error;
     return 'more';
   }
@@ -221,7 +221,12 @@ export class Doorman {
     }
     void lease.release();
     if (taken.kind === 'other') this.#weight = taken.weight;
-    return taken.kind === 'empty' && given === this.#given ? this.#leave() : 'more';
+    return taken.kind === 'empty' && this.#mayLeave(given) ? this.#leave() : 'more';
+  }
+
+  /** No ticket is out, and none was given since the take began. */
+  #mayLeave(given: number): boolean {
+    return given === this.#given && this.#tickets.size === 0;
   }
 
   /** At once, before anybody can get a ticket from one who is about to go. */

@@ -3,8 +3,20 @@ import { describe, expect, it } from 'vitest';
 import { errorOf, gate, settle, testApp } from '../tasks/kit.js';
 
 /** What holds of both kinds of decorators. This file is compiled with the one and with the other. */
-export function decoratorSuite(kind: string): void {
+export function decoratorSuite(kind: 'standard' | 'legacy'): void {
   describe(`${kind} decorators`, () => {
+    it('are what this is compiled with', () => {
+      let given = 0;
+      const count: any = (...args: unknown[]) => {
+        given = args.length;
+      };
+      class Counted {
+        @count
+        method() {}
+      }
+      expect([given, new Counted().method()]).toEqual([kind === 'standard' ? 2 : 3, undefined]);
+    });
+
     it('may stand in any order', async () => {
       const test = testApp();
       const handles = test.app.register(new Orders());
