@@ -4,10 +4,29 @@ import type { History, Step } from './history.js';
 const resources = 3;
 
 const step: fc.Arbitrary<Step> = fc.oneof(
-  { weight: 6, arbitrary: fc.record({ kind: fc.constant('publish' as const), task: fc.nat(3), count: fc.integer({ min: 1, max: 12 }) }) },
-  { weight: 6, arbitrary: fc.record({ kind: fc.constant('pass' as const), ms: fc.integer({ min: 1, max: 2_500 }) }) },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constantFrom('crash' as const, 'stop' as const), worker: fc.nat(4) }) },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant('start' as const), concurrency: fc.integer({ min: 1, max: 5 }) }) },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      kind: fc.constant('publish' as const),
+      task: fc.nat(3),
+      count: fc.integer({ min: 1, max: 12 }),
+    }),
+  },
+  {
+    weight: 6,
+    arbitrary: fc.record({ kind: fc.constant('pass' as const), ms: fc.integer({ min: 1, max: 2_500 }) }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({ kind: fc.constantFrom('crash' as const, 'stop' as const), worker: fc.nat(4) }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constant('start' as const),
+      concurrency: fc.integer({ min: 1, max: 5 }),
+    }),
+  },
   {
     weight: 1,
     arbitrary: fc.record({
@@ -16,8 +35,18 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       capacity: fc.option(fc.integer({ min: 1, max: 5 }), { nil: undefined }),
     }),
   },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant('pause' as const), resource: fc.nat(resources - 1), ms: fc.integer({ min: 1, max: 3_000 }) }) },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant('evict' as const), resource: fc.nat(resources - 1) }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constant('pause' as const),
+      resource: fc.nat(resources - 1),
+      ms: fc.integer({ min: 1, max: 3_000 }),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({ kind: fc.constant('evict' as const), resource: fc.nat(resources - 1) }),
+  },
 );
 
 /** Random histories in which nothing is impossible: no weight is above its capacity. */
@@ -34,7 +63,10 @@ export const histories: fc.Arbitrary<History> = fc
             .chain((which) =>
               fc.tuple(
                 ...which.map((resource) =>
-                  fc.record({ resource: fc.constant(resource), weight: fc.integer({ min: 1, max: capacities[resource]! }) }),
+                  fc.record({
+                    resource: fc.constant(resource),
+                    weight: fc.integer({ min: 1, max: capacities[resource]! }),
+                  }),
                 ),
               ),
             ),

@@ -1,4 +1,13 @@
-import { createApp, createWorker, currentTask, limited, locked, memoryBroker, memoryCoordinator, type Worker } from 'lockkeeper';
+import {
+  createApp,
+  createWorker,
+  currentTask,
+  limited,
+  locked,
+  memoryBroker,
+  memoryCoordinator,
+  type Worker,
+} from 'lockkeeper';
 import { ManualClock } from 'lockkeeper/testing';
 import type { Broker, Consumer } from '../../src/brokers/broker.js';
 import type { App } from '../../src/tasks/app.js';
@@ -8,7 +17,12 @@ import { settle } from '../../src/testing/manual-clock.js';
 export interface History {
   capacities: readonly number[];
   rate: { limit: number; burst: number };
-  tasks: readonly { permits: readonly { resource: number; weight: number }[]; rated: boolean; takes: number; fails: boolean }[];
+  tasks: readonly {
+    permits: readonly { resource: number; weight: number }[];
+    rated: boolean;
+    takes: number;
+    fails: boolean;
+  }[];
   workers: readonly number[];
   steps: readonly Step[];
 }
@@ -66,7 +80,9 @@ class Stage {
       broker: this.#broker,
       coordinator: memoryCoordinator({ clock: this.#clock }),
       resources: {
-        ...Object.fromEntries(history.capacities.map((capacity, i) => [name(i), { capacity, lease: '3s' as const }])),
+        ...Object.fromEntries(
+          history.capacities.map((capacity, i) => [name(i), { capacity, lease: '3s' as const }]),
+        ),
         rate: { rate: `${limit}/s`, burst },
       },
     });
@@ -78,14 +94,18 @@ class Stage {
     const { permits, rated, takes, fails } = this.#history.tasks[index]!;
     const limits = permits.map(({ resource, weight }) => locked(name(resource), { weight }));
     const all = rated ? [...limits, limited('rate')] : limits;
-    const task = this.#app.task(`t${index}`, { limits: all, retry: { max: 1, delay: 100 }, maxLost: 100 }, async () => {
-      this.#runs++;
-      if (rated) this.#starts.push(this.#clock.now());
-      await this.#watchCapacity();
-      await new Promise<void>((resolve) => this.#clock.after(takes, resolve));
-      for (const permit of currentTask().permits) if (permit.held) permit.assertHeld();
-      if (fails) throw new Error('as it should');
-    });
+    const task = this.#app.task(
+      `t${index}`,
+      { limits: all, retry: { max: 1, delay: 100 }, maxLost: 100 },
+      async () => {
+        this.#runs++;
+        if (rated) this.#starts.push(this.#clock.now());
+        await this.#watchCapacity();
+        await new Promise<void>((resolve) => this.#clock.after(takes, resolve));
+        for (const permit of currentTask().permits) if (permit.held) permit.assertHeld();
+        if (fails) throw new Error('as it should');
+      },
+    );
     return (count) => task.delayMany(Array.from({ length: count }, () => [] as []));
   }
 
@@ -101,7 +121,8 @@ class Stage {
   #listen(): void {
     const app = this.#app;
     const end = ({ id }: { id: string }) => this.#ended.set(id, (this.#ended.get(id) ?? 0) + 1);
-    for (const event of ['task.done', 'task.failed', 'task.aside', 'task.skipped', 'task.expired'] as const) app.on(event, end);
+    for (const event of ['task.done', 'task.failed', 'task.aside', 'task.skipped', 'task.expired'] as const)
+      app.on(event, end);
     app.on('task.started', ({ attempt }) => {
       this.#deliveries++;
       if (attempt > 2) this.#over.push(`attempt ${attempt} of 2`);
@@ -193,7 +214,9 @@ class Stage {
       for (const { resource } of await consumer.rooms()) {
         const { waiting, holders } = await this.#app.locks.inspect(resource);
         if (waiting.length === 0) {
-          throw new Error(`${resource} has a room with messages, ${holders.length} holders, and nobody in line`);
+          throw new Error(
+            `${resource} has a room with messages, ${holders.length} holders, and nobody in line`,
+          );
         }
       }
       return;
@@ -211,7 +234,8 @@ class Stage {
     await this.check();
     const depth = await this.#broker.depth('default');
     if (!(await this.#isOver())) throw new Error(`Not everything ended: ${JSON.stringify(depth)}`);
-    if (this.#ended.size !== this.#published) throw new Error(`${this.#ended.size} of ${this.#published} ended`);
+    if (this.#ended.size !== this.#published)
+      throw new Error(`${this.#ended.size} of ${this.#published} ended`);
     await this.#clock.advance('10s');
     for (const i of this.#highest.keys()) {
       const { holders, waiting } = await this.#app.locks.inspect(name(i));

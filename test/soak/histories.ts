@@ -5,7 +5,10 @@ import { play } from '../flow/history.js';
 
 const [count = '5000', seed] = process.argv.slice(2).filter((argument) => !argument.startsWith('-'));
 const totals = { histories: 0, runs: 0, deliveries: 0 };
-const report = () => console.log(`${totals.histories} histories, ${totals.runs} runs, ${totals.deliveries} deliveries, no violation`);
+const report = () =>
+  console.log(
+    `${totals.histories} histories, ${totals.runs} runs, ${totals.deliveries} deliveries, no violation`,
+  );
 const progress = setInterval(report, 10_000);
 
 await fc.assert(

@@ -69,7 +69,12 @@ describe('several limits', () => {
     expect(waits.all).toHaveLength(1_100);
     const median = waits.all.sort((x, y) => x - y)[550] ?? 0;
     expect(Math.max(...waits.pair)).toBeLessThan(20 * median);
-    console.log({ median, pairMax: Math.max(...waits.pair), deliveriesPerTask: deliveries / 1_100, end: clock.now() - sent });
+    console.log({
+      median,
+      pairMax: Math.max(...waits.pair),
+      deliveriesPerTask: deliveries / 1_100,
+      end: clock.now() - sent,
+    });
     expect(deliveries / 1_100).toBeLessThan(4);
   }, 60_000);
 
