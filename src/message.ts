@@ -58,20 +58,19 @@ export interface RemoteError {
   readonly code?: string;
 }
 
+/** The layout of the text. It stands in it only from the second on. */
 const version = 1;
 
-/** The message as text. Throws `MessageError` when it is larger than `maxBytes`. */
-export function encode(message: Message, maxBytes = Number.POSITIVE_INFINITY): string {
-  const { retries, deferrals, priority, ...rest } = message;
-  const text = JSON.stringify({
-    v: version,
+/** The message as text: what is 0 or absent is left out, and a share of weight 1 is its key. */
+export function encode(message: Message): string {
+  const { retries, deferrals, priority, shares, ...rest } = message;
+  return JSON.stringify({
     ...rest,
+    shares: shares?.map((share) => (share?.weight === 1 ? share.key : share)),
     retries: retries || undefined,
     deferrals: deferrals || undefined,
     priority: priority || undefined,
   });
-  if (text.length * 3 > maxBytes) checkSize(text, maxBytes, `The call of "${message.task}"`);
-  return text;
 }
 
 export function checkSize(text: string, maxBytes: number, what: string): void {
@@ -84,31 +83,45 @@ export function checkSize(text: string, maxBytes: number, what: string): void {
   }
 }
 
+type Raw = Record<string, unknown>;
+
 /** The message in a text. Throws `MalformedMessageError` with the reason when there is none. */
 export function decode(text: string): Message {
   const raw = parse(text);
-  if (raw.v !== version) throw new MalformedMessageError(`unknown message version ${show(raw.v)}`);
-  const { v: _, ...fields } = raw;
-  const message = { retries: 0, deferrals: 0, priority: 0, ...fields } as unknown as Message;
-  requireThat(typeof message.id === 'string' && message.id !== '', 'has no `id`');
-  requireThat(typeof message.task === 'string' && message.task !== '', 'has no `task`');
-  requireThat(Array.isArray(message.args), 'has no list of `args`');
-  for (const field of ['retries', 'deferrals', 'priority', 'sentAt'] as const) {
-    requireThat(Number.isFinite(message[field]), `has a \`${field}\` that is not a number`);
+  if (raw.v !== undefined && raw.v !== version) {
+    throw new MalformedMessageError(`unknown message version ${show(raw.v)}`);
   }
-  requireThat(
-    message.expires === undefined || Number.isFinite(message.expires),
-    'has an `expires` that is not a number',
-  );
-  requireThat(
-    message.shares === undefined || Array.isArray(message.shares),
-    'has `shares` that are not a list',
-  );
-  message.shares?.forEach((share) => requireThat(isShare(share), 'has a share without a key or weight'));
-  return message;
+  raw.retries ??= 0;
+  raw.deferrals ??= 0;
+  raw.priority ??= 0;
+  requireThat(typeof raw.id === 'string' && raw.id !== '', 'has no `id`');
+  requireThat(typeof raw.task === 'string' && raw.task !== '', 'has no `task`');
+  requireThat(Array.isArray(raw.args), 'has no list of `args`');
+  for (const field of numbers)
+    requireThat(Number.isFinite(raw[field]), `has a \`${field}\` that is not a number`);
+  for (const field of optionalNumbers) {
+    requireThat(
+      raw[field] === undefined || Number.isFinite(raw[field]),
+      `has a \`${field}\` that is not a number`,
+    );
+  }
+  if (raw.shares !== undefined) raw.shares = sharesIn(raw.shares);
+  return raw as unknown as Message;
 }
 
-function parse(text: string): Record<string, unknown> {
+const numbers = ['retries', 'deferrals', 'priority', 'sentAt'] as const;
+const optionalNumbers = ['expires', 'deferredAt', 'moves'] as const;
+
+function sharesIn(raw: unknown): (Share | null)[] {
+  requireThat(Array.isArray(raw), 'has `shares` that are not a list');
+  const shares = (raw as unknown[]).map((share) =>
+    typeof share === 'string' ? { key: share, weight: 1 } : share,
+  );
+  for (const share of shares) requireThat(isShare(share as Share), 'has a share without a key or weight');
+  return shares as (Share | null)[];
+}
+
+function parse(text: string): Raw {
   let raw: unknown;
   try {
     raw = JSON.parse(text);
@@ -116,7 +129,7 @@ function parse(text: string): Record<string, unknown> {
     throw new MalformedMessageError(`not JSON: ${(error as Error).message}`);
   }
   requireThat(typeof raw === 'object' && raw !== null && !Array.isArray(raw), 'is not a JSON object');
-  return raw as Record<string, unknown>;
+  return raw as Raw;
 }
 
 function isShare(share: Share | null): boolean {
@@ -152,14 +165,17 @@ export function checkTravels(value: unknown, path: string, depth = 0): number {
 const deepest = 1_000;
 
 function checkObjectTravels(value: object, path: string, depth: number): number {
-  if (depth > deepest) throw new MessageError(`${path.slice(0, 80)}… is nested too deeply, or contains itself`);
+  if (depth > deepest)
+    throw new MessageError(`${path.slice(0, 80)}… is nested too deeply, or contains itself`);
   let bytes = 2;
   if (Array.isArray(value)) {
     for (let i = 0; i < value.length; i++) bytes += checkTravels(value[i], `${path}[${i}]`, depth);
     return bytes;
   }
   if (!isPlain(value)) {
-    throw new MessageError(`${path} is ${describe(value)}, which would not arrive as one: send plain data instead`);
+    throw new MessageError(
+      `${path} is ${describe(value)}, which would not arrive as one: send plain data instead`,
+    );
   }
   for (const [key, item] of Object.entries(value)) {
     if (item !== undefined) bytes += key.length * 6 + 4 + checkTravels(item, `${path}.${key}`, depth);

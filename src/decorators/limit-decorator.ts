@@ -3,7 +3,22 @@ import type { Limit } from '../locks/limit.js';
 import { runUnder } from '../locks/limits.js';
 import { type AnyFunction, declarationOf, declare, isClass } from '../tasks/declaration.js';
 import { locksFor } from '../tasks/registered.js';
-import { methodDecorator, type Starts } from './method-decorator.js';
+import { methodDecorator } from './method-decorator.js';
+
+/** Arguments that begin with those that a key function takes. */
+// biome-ignore lint/suspicious/noExplicitAny: what follows them is not looked at
+type Starts<K extends readonly unknown[]> = readonly [...K, ...any[]];
+
+/**
+ * `T`, provided that `A` was inferred. Where it does not start with `K`, the compiler falls back on the bound, `Starts`,
+ * and would let pass what takes fewer arguments; but the bound is known by its being readonly.
+ */
+type Fits<K extends readonly unknown[], A extends readonly unknown[], T> = A extends unknown[] ? T : KeyDoesNotFit<K>;
+
+/** Stands in the compiler's message: the key function takes other arguments than what it is put on. */
+interface KeyDoesNotFit<K> {
+  readonly keyTakes: K;
+}
 
 /**
  * A limit as users write it: one value that decorates a method (standard and legacy decorators alike), wraps a function,
@@ -13,17 +28,26 @@ export interface LimitDecorator<K extends readonly unknown[]> extends Limit<K> {
   /** On a method, as a standard decorator. The method must be asynchronous, and take what the key function takes. */
   <This, A extends Starts<K>, R>(
     method: (this: This, ...args: A) => Promise<R>,
-    context: ClassMethodDecoratorContext<This, (this: This, ...args: A) => Promise<R>>,
+    context: Fits<K, A, ClassMethodDecoratorContext<This, (this: This, ...args: A) => Promise<R>>>,
   ): void;
   /** On a method, under `experimentalDecorators`. */
+  <A extends Starts<K>, R>(
+    target: object,
+    name: string | symbol,
+    descriptor: Fits<K, A, TypedPropertyDescriptor<(...args: A) => Promise<R>>>,
+  ): void;
+  /** On a generic method, under `experimentalDecorators`. */
   // biome-ignore lint/suspicious/noExplicitAny: the parameters are inferred from the method
   <M extends (...args: any) => Promise<unknown>>(
     target: object,
     name: string | symbol,
-    descriptor: Parameters<M> extends Starts<K> ? TypedPropertyDescriptor<M> : never,
+    descriptor: Parameters<M> extends Starts<K> ? TypedPropertyDescriptor<M> : KeyDoesNotFit<K>,
   ): void;
-  /** Around a function: calls wait for their turn, up to `waitTimeout`. */
-  <This, A extends Starts<K>, R>(fn: (this: This, ...args: A) => R): (this: This, ...args: A) => Promise<Awaited<R>>;
+  /** Around a function: calls wait for their turn, up to `waitTimeout`. Not a decorator, so there is no `context`. */
+  <This, A extends Starts<K>, R>(
+    fn: Fits<K, A, (this: This, ...args: A) => R>,
+    context?: never,
+  ): (this: This, ...args: A) => Promise<Awaited<R>>;
 }
 
 export function limitDecorator<K extends readonly unknown[]>(limit: Limit, called: string): LimitDecorator<K> {

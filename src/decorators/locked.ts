@@ -22,9 +22,9 @@ export function locked<K extends Args>(name: string, options: LockOptions<K>): L
 export function locked<K extends Args>(
   name: KeyFunction<K>,
   capacity?: number,
-  options?: LockOptions<NoInfer<K>>,
+  options?: NoInfer<LockOptions<K>>,
 ): LimitDecorator<K>;
-export function locked<K extends Args>(name: KeyFunction<K>, options: LockOptions<NoInfer<K>>): LimitDecorator<K>;
+export function locked<K extends Args>(name: KeyFunction<K>, options: NoInfer<LockOptions<K>>): LimitDecorator<K>;
 export function locked(name: Key, second?: number | LockOptions, third?: LockOptions): LimitDecorator<Args> {
   const [capacity, options] = typeof second === 'object' ? [undefined, second] : [second, third];
   return limitDecorator(permitLimit(name, capacity, options), 'locked()');
@@ -45,9 +45,9 @@ export function limited<K extends Args>(name: string, options: RateOptions<K>): 
 export function limited<K extends Args>(
   name: KeyFunction<K>,
   rate?: RateText,
-  options?: RateOptions<NoInfer<K>>,
+  options?: NoInfer<RateOptions<K>>,
 ): LimitDecorator<K>;
-export function limited<K extends Args>(name: KeyFunction<K>, options: RateOptions<NoInfer<K>>): LimitDecorator<K>;
+export function limited<K extends Args>(name: KeyFunction<K>, options: NoInfer<RateOptions<K>>): LimitDecorator<K>;
 export function limited(name: Key, second?: RateText | RateOptions, third?: RateOptions): LimitDecorator<Args> {
   const [rate, options] = typeof second === 'object' ? [undefined, second] : [second, third];
   return limitDecorator(rateLimit(name, rate, options), 'limited()');

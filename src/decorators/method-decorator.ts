@@ -1,10 +1,6 @@
 import { ConfigError } from '../errors.js';
 import type { AnyFunction } from '../tasks/declaration.js';
 
-/** The target's arguments begin with those that the key function takes. */
-// biome-ignore lint/suspicious/noExplicitAny: what follows them is not looked at
-export type Starts<K extends readonly unknown[]> = readonly [...K, ...any[]];
-
 /** Where a decorated method stands. */
 export interface Place {
   readonly name: string | symbol;

@@ -11,8 +11,8 @@ import type { Terms } from './terms.js';
 /** What the entrance needs of its locks. */
 export interface EntranceHost {
   readonly clock: Clock;
-  /** Aborts when they are closed. */
-  readonly closing: AbortSignal;
+  /** All who wait for something. */
+  readonly waiting: Set<Patience>;
   party(terms: Terms): Party;
   newClaim(): string;
 }
@@ -38,8 +38,8 @@ export class Entrance {
   }
 
   async #atOnce(terms: Terms, tried: Soon<Lease | Busy> | undefined, signal: AbortSignal | undefined): Promise<Lease> {
-    const { clock, closing } = this.#host;
-    const patience = new Patience(clock, [signal, closing]);
+    const { clock, waiting } = this.#host;
+    const patience = new Patience(clock, { signal, among: waiting });
     try {
       const answer = await orAborted(Promise.resolve(tried), patience.signal, release);
       if (answer && !('kind' in answer)) return answer;
@@ -55,10 +55,10 @@ export class Entrance {
     ms: number,
     signal: AbortSignal | undefined,
   ): Promise<Lease> {
-    const { clock, closing } = this.#host;
+    const { clock, waiting } = this.#host;
     let answered = false;
     const reason = () => this.#timedOut(terms, ms, answered);
-    const patience = new Patience(clock, [signal, closing], { ms, reason });
+    const patience = new Patience(clock, { signal, limit: { ms, reason }, among: waiting });
     try {
       const answer = await this.#answerOf(terms, tried, patience.signal);
       answered = answer !== undefined;

@@ -62,7 +62,7 @@ export class Lease implements ClaimRef {
   open(maxHold: number, onRelease: OnRelease): PermitHandle {
     this.#handle = new PermitHandle(this, onRelease);
     this.#maxHold = maxHold;
-    this.holdUntil = this.#clock.now() + maxHold;
+    this.holdUntil = (this.turns === 1 ? this.grantedAt : this.#clock.now()) + maxHold;
     this.#keeper.schedule(this.holdUntil);
     return this.#handle;
   }
@@ -97,6 +97,11 @@ export class Lease implements ClaimRef {
   /** A renewal may have been done whose answer was lost: the permit would then stand there for another lease. */
   async #clearUp({ loss }: PermitLostError): Promise<void> {
     if (loss === 'deadline') await this.#keeper.exit(this, this.duration);
+  }
+
+  /** Given back of its own accord. */
+  get released(): boolean {
+    return this.#released !== undefined && this.lost === undefined;
   }
 
   /** @internal Wants to be told at once when the permit is taken away; otherwise the next renewal tells. */

@@ -169,7 +169,7 @@ async function waitForPermits(
 async function standFor(locks: Locks, terms: Terms, options: WaitOptions): Promise<Lease | undefined> {
   const party = locks.party(terms);
   const limit = { ms: options.patience(terms), reason: () => party.outage };
-  const patience = new Patience(locks.clock, [options.signal], limit);
+  const patience = new Patience(locks.clock, { signal: options.signal, limit, among: locks.waiting });
   const { signal } = patience;
   const impatient = terms.limit.onUnavailable !== 'requeue';
   try {

@@ -14,6 +14,7 @@ import type { Lease } from './lease.js';
 import { defaultWaitTimeout, type LockOptions, permitLimit, rateLimit, shareOf } from './limit.js';
 import { openCoordinator } from './open.js';
 import { Party } from './party.js';
+import type { Patience } from './patience.js';
 import { NestedPermit, type OnRelease, type Permit } from './permit.js';
 import { type ResourceOptions, Resources } from './resources.js';
 import { heldInScope, scope } from './scope.js';
@@ -46,6 +47,8 @@ export interface AcquireOptions {
   /** Gives up waiting. */
   signal?: AbortSignal;
 }
+
+const closed = () => new ClosedError('This set of locks');
 
 /** How long a place in line outlives the process that stood there, in milliseconds. */
 export const placeLife = 3_000;
@@ -89,9 +92,10 @@ export class Locks {
   readonly clock: Clock;
   /** Host, process and incarnation: who holds, for those who look. */
   readonly owner: string;
+  /** @internal All who wait for something. */
+  readonly waiting = new Set<Patience>();
   readonly #parties = new Map<Coordinator, Party>();
   readonly #entrance = new Entrance(this);
-  readonly #closing = new AbortController();
   readonly #incarnation = randomBytes(6).toString('hex');
   #claims = 0;
   #closed: Promise<void> | undefined;
@@ -121,7 +125,7 @@ export class Locks {
     const terms = this.#terms(resource, options);
     const nested = this.#nested(terms);
     if (nested) return nested;
-    this.closing.throwIfAborted();
+    this.mustBeOpen();
     const answer = await this.party(terms).try(terms, { id: this.newClaim() });
     return 'kind' in answer ? undefined : this.#open(answer, terms);
   }
@@ -190,14 +194,14 @@ export class Locks {
   }
 
   async #close(): Promise<void> {
-    this.#closing.abort(new ClosedError('This set of locks'));
+    for (const patience of this.waiting) patience.abort(closed());
     await this.#entrance.close();
     await Promise.all([...this.#parties.values()].map((party) => party.close()));
   }
 
-  /** @internal Aborts when they are closed. */
-  get closing(): AbortSignal {
-    return this.#closing.signal;
+  /** @internal */
+  mustBeOpen(): void {
+    if (this.#closed) throw closed();
   }
 
   /** @internal As a process that dies: gives nothing back and renews nothing. */
@@ -228,7 +232,7 @@ export class Locks {
   async enter(terms: Terms, options: { waitTimeout?: number; signal?: AbortSignal } = {}): Promise<Permit> {
     const nested = this.#nested(terms);
     if (nested) return nested;
-    this.closing.throwIfAborted();
+    this.mustBeOpen();
     options.signal?.throwIfAborted();
     const wait = options.waitTimeout ?? this.defaultWait(terms);
     return this.#open(await this.#entrance.enter(terms, wait, options.signal), terms);
@@ -247,9 +251,9 @@ export class Locks {
   }
 
   #open(lease: Lease, terms: Terms): Permit {
-    if (!this.closing.aborted) return lease.open(terms.maxHold, this.#onRelease);
+    if (!this.#closed) return lease.open(terms.maxHold, this.#onRelease);
     void lease.release();
-    throw this.closing.reason;
+    throw closed();
   }
 
   readonly #onRelease: OnRelease = (lease) => this.#entrance.leave(lease);

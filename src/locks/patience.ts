@@ -1,36 +1,57 @@
+import { setMaxListeners } from 'node:events';
 import type { Cancel, Clock } from '../clock.js';
 
-/** How long something is waited for: the signal aborts when the time is up, and when one of the others does. */
+export interface PatienceOptions {
+  /** Gives up. */
+  readonly signal?: AbortSignal;
+  /** So many milliseconds, and the reason to abort with then. */
+  readonly limit?: { readonly ms: number; readonly reason: () => unknown };
+  /** All who wait: this one is among them until its waiting is over, to be aborted together. */
+  readonly among?: Set<Patience>;
+}
+
+/** How long something is waited for: its signal aborts when the time is up, or when somebody gives up. */
 export class Patience {
   readonly #controller = new AbortController();
-  readonly #others: readonly AbortSignal[];
+  readonly #options: PatienceOptions;
   readonly #cancel: Cancel | undefined;
 
-  /** `limit`: so many milliseconds, and the reason to abort with then. Without it there is only what others say. */
-  constructor(clock: Clock, others: readonly (AbortSignal | undefined)[], limit?: { ms: number; reason: () => unknown }) {
-    this.#others = others.filter((other) => other !== undefined);
-    for (const other of this.#others) other.addEventListener('abort', this.#onAbort, { once: true });
-    const timeUp = () => this.#controller.abort(limit?.reason());
-    this.#cancel = limit && clock.after(limit.ms, timeUp, { keepAlive: true });
-    this.#onAbort();
+  constructor(clock: Clock, options: PatienceOptions) {
+    this.#options = options;
+    const { signal, limit, among } = options;
+    if (signal?.aborted) {
+      this.#controller.abort(signal.reason);
+      return;
+    }
+    if (signal) follow(signal, this.#onAbort);
+    this.#cancel = limit && clock.after(limit.ms, () => this.abort(limit.reason()), { keepAlive: true });
+    among?.add(this);
   }
 
   get signal(): AbortSignal {
     return this.#controller.signal;
   }
 
-  /** The waiting is over. */
-  end(): void {
-    this.#cancel?.();
-    for (const other of this.#others) other.removeEventListener('abort', this.#onAbort);
+  abort(reason: unknown): void {
+    this.end();
+    this.#controller.abort(reason);
   }
 
-  readonly #onAbort = (): void => {
-    const other = this.#others.find(({ aborted }) => aborted);
-    if (!other) return;
-    this.#controller.abort(other.reason);
-    this.end();
-  };
+  /** The waiting is over. */
+  end(): void {
+    const { signal, among } = this.#options;
+    this.#cancel?.();
+    signal?.removeEventListener('abort', this.#onAbort);
+    among?.delete(this);
+  }
+
+  readonly #onAbort = (): void => this.abort(this.#options.signal?.reason);
+}
+
+/** One signal may well stop a hundred waits. Node takes eleven listeners for a leak, and says so on the console. */
+function follow(signal: AbortSignal, onAbort: () => void): void {
+  if (signal instanceof EventTarget) setMaxListeners(0, signal);
+  signal.addEventListener('abort', onAbort, { once: true });
 }
 
 /** The answer, or the signal's reason as soon as it aborts; an answer that comes after that is handed to `late`. */

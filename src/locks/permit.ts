@@ -28,6 +28,8 @@ export interface Permit extends AsyncDisposable {
 /** What becomes of a lease when its handle is released. */
 export type OnRelease = (lease: Lease) => Promise<void>;
 
+const finished = Promise.resolve();
+
 /** A lease in the hands of one run. The lease may go on to the next run; this handle does not. */
 export class PermitHandle implements Permit {
   readonly #lease: Lease;
@@ -101,6 +103,13 @@ export class PermitHandle implements Permit {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.release();
+  }
+
+  /** @internal The run is over: this handle holds nothing any more, whatever becomes of the lease. */
+  finish(): void {
+    if (this.#closed !== undefined) return;
+    this.#closed = finished;
+    this.#lease.closed(this);
   }
 
   /** @internal The lease tells: stop. */

@@ -81,12 +81,13 @@ export async function waitForStarts(
     readonly signal?: AbortSignal;
   },
 ): Promise<void> {
+  locks.mustBeOpen();
   const { clock } = locks;
   const begun = clock.now();
   const left = (terms: Terms) => Math.max(0, begun + options.wait(terms) - clock.now());
   const booking = locks.newClaim();
   const undo = () => void giveBack(locks, rates, booking, locks.settings.callTimeout);
-  const patience = new Patience(clock, [options.signal, locks.closing]);
+  const patience = new Patience(clock, { signal: options.signal, among: locks.waiting });
   const { signal } = patience;
   try {
     for (;;) {

@@ -111,10 +111,9 @@ export class App {
 
   /** Makes a function a task. Its name is what messages carry, so workers and callers must agree on it. */
   task<A extends unknown[], R>(name: string, fn: (...args: A) => R): Task<A, Awaited<R>>;
-  task<A extends unknown[], R>(name: string, limit: Limit<NoInfer<A>>, fn: (...args: A) => R): Task<A, Awaited<R>>;
   task<A extends unknown[], R>(
     name: string,
-    definition: TaskDefinition<NoInfer<A>>,
+    limitOrOptions: NoInfer<Limit<A> | TaskDefinition<A>>,
     fn: (...args: A) => R,
   ): Task<A, Awaited<R>>;
   task(name: string, ...rest: [unknown, unknown?]): unknown {

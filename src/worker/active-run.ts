@@ -72,9 +72,13 @@ export class ActiveRun {
 
   #ended(end: BodyEnd): void {
     this.#timer?.();
-    for (const permit of this.#permits) permit.onStop = undefined;
     this.#give(this.#overdue ? { kind: 'overdue', error: this.#overdue } : end);
     this.#returned();
+  }
+
+  /** It was judged, so its permits are its own no longer: the leases may go on to the next. */
+  finish(): void {
+    for (const permit of this.#permits) permit.finish();
   }
 
   /** Stops waiting for the body, which loses its permits: from here on it may overlap the next holders. */

@@ -138,7 +138,7 @@ export class Conclusion {
 /** The terms of a permit that was lost and whose limit minds. */
 function lostTerms(run: ActiveRun, all: readonly Terms[]): Terms | undefined {
   for (const lease of run.leases) {
-    if (lease.check()) continue;
+    if (lease.check() || lease.released) continue;
     const terms = all.find(({ resource }) => resource === lease.resource);
     if (terms && terms.limit.onLost !== 'keep') return terms;
   }

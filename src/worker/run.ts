@@ -165,13 +165,14 @@ export class Runner {
     const took = app.clock.now() - startedAt;
     if (all.length > 0) this.#host.admission.ran(took);
     const concluded = await conclusion.of(run, record, all, end, took);
+    if (end.kind !== 'stuck') run.finish();
     return { ...concluded, leases, returned: end.kind === 'stuck' ? run.returned : undefined };
   }
 
   #start(delivery: Delivery, record: TaskRecord, all: readonly Terms[], leases: readonly Lease[]): ActiveRun {
     const { app, journal, abortGrace } = this.#host;
     const { message } = delivery;
-    const permits = leases.map((lease) => lease.open(maxHoldOf(lease, all), keepLease));
+    const permits = leases.map((lease) => lease.open(maxHoldOf(lease, all), giveBack));
     const context = new RunContext({
       id: message.id,
       name: message.task,
@@ -232,8 +233,10 @@ function putBack(delivery: Delivery, leases: readonly Lease[]): Ended {
   return { outcome: { kind: 'again', message: delivery.message, after: 0 }, leases };
 }
 
-/** A run's handle may be released early by the body; the lease goes on, to be handed on or given back by the slot. */
-async function keepLease(): Promise<void> {}
+/** A body that releases its permit early gives it back for good. */
+function giveBack(lease: Lease): Promise<void> {
+  return lease.release();
+}
 
 function maxHoldOf(lease: Lease, all: readonly Terms[]): number {
   return all.find(({ resource }) => resource === lease.resource)?.maxHold ?? Number.POSITIVE_INFINITY;

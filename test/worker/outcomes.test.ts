@@ -1,4 +1,4 @@
-import { createWorker, currentTask, locked } from 'lockkeeper';
+import { createWorker, currentTask, locked, type Permit } from 'lockkeeper';
 import { describe, expect, it } from 'vitest';
 import { gate, manualApp, record } from './support.js';
 
@@ -437,5 +437,41 @@ describe('stopping', () => {
     const worker = createWorker(app);
     await worker.stop();
     await expect(worker.start()).rejects.toMatchObject({ code: 'CONFIG' });
+  });
+});
+
+describe('the permit of a run', () => {
+  it('is not held any more by a run that is over, though its lease went on to the next', async () => {
+    const { app, work, settle } = manualApp();
+    const permits: Permit[] = [];
+    const runs = gate();
+    const save = app.task('save', locked('one'), async () => {
+      permits.push(currentTask().permits[0]!);
+      await runs.body();
+    });
+    await work();
+    await save.delayMany([[], [], []]);
+    await settle();
+    while (permits.length < 3) await runs.open(1);
+    expect(permits.map(({ held }) => held)).toEqual([false, false, true]);
+    expect(() => permits[0]!.assertHeld()).toThrow('was released');
+    expect(permits[1]!.token).toBe(permits[2]!.token);
+    await runs.open();
+  });
+
+  it('can be given back before the run ends', async () => {
+    const { app, work, settle } = manualApp();
+    const runs = gate();
+    const save = app.task('save', locked('one'), async () => {
+      await currentTask().permits[0]!.release();
+      await runs.body();
+      return 'done';
+    });
+    await work();
+    const calls = await save.delayMany([[], []]);
+    await settle();
+    expect(runs.running).toBe(2);
+    await runs.open();
+    expect(await Promise.all(calls.map((call) => call.get()))).toEqual(['done', 'done']);
   });
 });
