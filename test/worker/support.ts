@@ -6,8 +6,7 @@ import type { AppEvents } from '../../src/tasks/events.js';
 import { settle } from '../../src/testing/manual-clock.js';
 
 /** An app in memory on a clock that stands still, with what its events told. */
-export function manualApp(options: Omit<AppOptions, 'clock'> = {}) {
-  const clock = new ManualClock();
+export function manualApp(options: Omit<AppOptions, 'clock'> = {}, clock = new ManualClock()) {
   const app = createApp({ ...options, clock });
   const errors: unknown[] = [];
   app.on('worker.error', ({ error }) => errors.push(error));
