@@ -50,5 +50,12 @@ function summaryOf(path: string): string {
   return /^(?:#!.*\n)?\/\*\*\s*(?:\* )?(.*?)\s*(?:\*\/|\n)/.exec(readFileSync(path, 'utf8'))?.[1] ?? '';
 }
 
+/** A wrong flag is told without a stack; the script is not at fault. */
+function tell(error: unknown): void {
+  if ((error as { code?: unknown }).code !== 'CONFIG') throw error;
+  console.error((error as Error).message);
+  process.exitCode = 2;
+}
+
 const [folder = 'bench', name, ...flags] = process.argv.slice(2);
-await main(folder, name, flags);
+await main(folder, name, flags).catch(tell);

@@ -2,13 +2,19 @@ import { ConfigError } from './errors.js';
 
 /** Checks of what users hand over. All report in one form: what was expected, of which option, and what came. */
 
-export function checkObject(value: unknown, name: string, fields?: readonly string[]): Record<string, unknown> {
+export function checkObject(
+  value: unknown,
+  name: string,
+  fields?: readonly string[],
+): Record<string, unknown> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw ConfigError.expected(name, 'an object', value);
   }
   for (const field of Object.keys(value)) {
     if (fields && !fields.includes(field)) {
-      throw new ConfigError(`\`${name}\` has no option \`${field}\`. It knows ${fields.map((f) => `\`${f}\``).join(', ')}`);
+      throw new ConfigError(
+        `\`${name}\` has no option \`${field}\`. It knows ${fields.map((f) => `\`${f}\``).join(', ')}`,
+      );
     }
   }
   return value as Record<string, unknown>;
@@ -36,5 +42,7 @@ export function checkOneOf<T extends string>(value: unknown, name: string, choic
 
 /** A URL as it may stand in a log or an error: without its password. */
 export function redact(url: string): string {
-  return url.replace(/(\/\/[^/?#\s]*?:)[^/?#\s]*@/g, '$1***@').replace(/([?&](?:password|token|secret)=)[^&#]*/gi, '$1***');
+  return url
+    .replace(/(\/\/[^/?#\s]*?:)[^/?#\s]*@/g, '$1***@')
+    .replace(/([?&](?:password|token|secret)=)[^&#]*/gi, '$1***');
 }

@@ -13,7 +13,9 @@ type Starts<K extends readonly unknown[]> = readonly [...K, ...any[]];
  * `T`, provided that `A` was inferred. Where it does not start with `K`, the compiler falls back on the bound, `Starts`,
  * and would let pass what takes fewer arguments; but the bound is known by its being readonly.
  */
-type Fits<K extends readonly unknown[], A extends readonly unknown[], T> = A extends unknown[] ? T : KeyDoesNotFit<K>;
+type Fits<K extends readonly unknown[], A extends readonly unknown[], T> = A extends unknown[]
+  ? T
+  : KeyDoesNotFit<K>;
 
 /** Stands in the compiler's message: the key function takes other arguments than what it is put on. */
 interface KeyDoesNotFit<K> {
@@ -50,7 +52,10 @@ export interface LimitDecorator<K extends readonly unknown[]> extends Limit<K> {
   ): (this: This, ...args: A) => Promise<Awaited<R>>;
 }
 
-export function limitDecorator<K extends readonly unknown[]>(limit: Limit, called: string): LimitDecorator<K> {
+export function limitDecorator<K extends readonly unknown[]>(
+  limit: Limit,
+  called: string,
+): LimitDecorator<K> {
   const wrap = (fn: AnyFunction) => limitedFunction(fn, limit);
   const decorator = (...given: unknown[]): unknown => {
     if (given.length > 1) return methodDecorator(called, given, wrap);

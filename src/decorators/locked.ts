@@ -17,14 +17,21 @@ type KeyFunction<K extends Args> = (...args: K) => string | null;
  */
 export function locked(name: string, capacity?: number, options?: LockOptions<[]>): LimitDecorator<[]>;
 export function locked(name: string, options: LockOptions<[]>): LimitDecorator<[]>;
-export function locked<K extends Args>(name: string, capacity: number, options: LockOptions<K>): LimitDecorator<K>;
+export function locked<K extends Args>(
+  name: string,
+  capacity: number,
+  options: LockOptions<K>,
+): LimitDecorator<K>;
 export function locked<K extends Args>(name: string, options: LockOptions<K>): LimitDecorator<K>;
 export function locked<K extends Args>(
   name: KeyFunction<K>,
   capacity?: number,
   options?: NoInfer<LockOptions<K>>,
 ): LimitDecorator<K>;
-export function locked<K extends Args>(name: KeyFunction<K>, options: NoInfer<LockOptions<K>>): LimitDecorator<K>;
+export function locked<K extends Args>(
+  name: KeyFunction<K>,
+  options: NoInfer<LockOptions<K>>,
+): LimitDecorator<K>;
 export function locked(name: Key, second?: number | LockOptions, third?: LockOptions): LimitDecorator<Args> {
   const [capacity, options] = typeof second === 'object' ? [undefined, second] : [second, third];
   return limitDecorator(permitLimit(name, capacity, options), 'locked()');
@@ -40,15 +47,26 @@ export function locked(name: Key, second?: number | LockOptions, third?: LockOpt
  */
 export function limited(name: string, rate?: RateText, options?: RateOptions<[]>): LimitDecorator<[]>;
 export function limited(name: string, options: RateOptions<[]>): LimitDecorator<[]>;
-export function limited<K extends Args>(name: string, rate: RateText, options: RateOptions<K>): LimitDecorator<K>;
+export function limited<K extends Args>(
+  name: string,
+  rate: RateText,
+  options: RateOptions<K>,
+): LimitDecorator<K>;
 export function limited<K extends Args>(name: string, options: RateOptions<K>): LimitDecorator<K>;
 export function limited<K extends Args>(
   name: KeyFunction<K>,
   rate?: RateText,
   options?: NoInfer<RateOptions<K>>,
 ): LimitDecorator<K>;
-export function limited<K extends Args>(name: KeyFunction<K>, options: NoInfer<RateOptions<K>>): LimitDecorator<K>;
-export function limited(name: Key, second?: RateText | RateOptions, third?: RateOptions): LimitDecorator<Args> {
+export function limited<K extends Args>(
+  name: KeyFunction<K>,
+  options: NoInfer<RateOptions<K>>,
+): LimitDecorator<K>;
+export function limited(
+  name: Key,
+  second?: RateText | RateOptions,
+  third?: RateOptions,
+): LimitDecorator<Args> {
   const [rate, options] = typeof second === 'object' ? [undefined, second] : [second, third];
   return limitDecorator(rateLimit(name, rate, options), 'limited()');
 }

@@ -17,7 +17,8 @@ export function methodDecorator(
   const [target, second] = given;
   if (typeof second === 'object' && second !== null) {
     const context = second as ClassMethodDecoratorContext;
-    if (context.kind === 'method' && typeof target === 'function') return change(target as AnyFunction, context);
+    if (context.kind === 'method' && typeof target === 'function')
+      return change(target as AnyFunction, context);
     throw misplaced(called, context.name, withArticle(String(context.kind)));
   }
   return legacyMethod(called, given, change);

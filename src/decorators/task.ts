@@ -30,7 +30,8 @@ export function task(name: string, options?: TaskOptions): TaskDecorator;
 export function task(options?: TaskOptions): TaskDecorator;
 export function task(first: string | TaskOptions = {}, second?: TaskOptions): TaskDecorator {
   const named = typeof first === 'string';
-  if (!named && second !== undefined) throw new ConfigError('task() makes a decorator: write `@task()`, not `@task`');
+  if (!named && second !== undefined)
+    throw new ConfigError('task() makes a decorator: write `@task()`, not `@task`');
   const options = checkObject(named ? (second ?? {}) : first, 'the options of task()', taskFields);
   const declared = named ? { ...options, name: checkText(first, 'name') } : options;
   const mark = (fn: AnyFunction, place: Place) => {
@@ -42,6 +43,13 @@ export function task(first: string | TaskOptions = {}, second?: TaskOptions): Ta
 }
 
 function mustBeReachable({ name, static: isStatic, private: isPrivate }: Place): void {
-  const fault = isStatic ? 'static' : isPrivate ? 'private' : typeof name === 'symbol' ? 'named by a symbol' : undefined;
-  if (fault) throw new ConfigError(`task() goes on public methods of objects, and "${String(name)}" is ${fault}`);
+  const fault = isStatic
+    ? 'static'
+    : isPrivate
+      ? 'private'
+      : typeof name === 'symbol'
+        ? 'named by a symbol'
+        : undefined;
+  if (fault)
+    throw new ConfigError(`task() goes on public methods of objects, and "${String(name)}" is ${fault}`);
 }

@@ -4,7 +4,7 @@ import type { Soon } from '../soon.js';
 import type { Busy } from './coordinator.js';
 import type { Lease } from './lease.js';
 import { LocalLine } from './local-line.js';
-import { orAborted, Patience } from './patience.js';
+import { orOver, Patience } from './patience.js';
 import type { Party } from './party.js';
 import type { Terms } from './terms.js';
 
@@ -24,6 +24,7 @@ export interface EntranceHost {
 export class Entrance {
   readonly #host: EntranceHost;
   readonly #lines = new Map<string, LocalLine>();
+  #arrivals = 0;
 
   constructor(host: EntranceHost) {
     this.#host = host;
@@ -41,7 +42,7 @@ export class Entrance {
     const { clock, waiting } = this.#host;
     const patience = new Patience(clock, { signal, among: waiting });
     try {
-      const answer = await orAborted(Promise.resolve(tried), patience.signal, release);
+      const answer = await orOver(Promise.resolve(tried), patience, release);
       if (answer && !('kind' in answer)) return answer;
       throw new BusyError(terms.resource, answer?.retryAfter ?? 0);
     } finally {
@@ -56,14 +57,15 @@ export class Entrance {
     signal: AbortSignal | undefined,
   ): Promise<Lease> {
     const { clock, waiting } = this.#host;
+    const arrival = this.#arrivals++;
     let answered = false;
     const reason = () => this.#timedOut(terms, ms, answered);
     const patience = new Patience(clock, { signal, limit: { ms, reason }, among: waiting });
     try {
-      const answer = await this.#answerOf(terms, tried, patience.signal);
+      const answer = await this.#answerOf(terms, tried, patience);
       answered = answer !== undefined;
-      if (answer && !('kind' in answer) && !this.#passOn(answer)) return answer;
-      return await this.#line(terms).wait(terms, { id: this.#host.newClaim() }, patience.signal);
+      if (answer && !('kind' in answer) && !this.#passOn(answer, arrival)) return answer;
+      return await this.#line(terms).wait(terms, { id: this.#host.newClaim() }, arrival, patience);
     } finally {
       patience.end();
     }
@@ -73,13 +75,13 @@ export class Entrance {
   async #answerOf(
     terms: Terms,
     tried: Soon<Lease | Busy> | undefined,
-    signal: AbortSignal,
+    patience: Patience,
   ): Promise<Lease | Busy | undefined> {
     try {
-      return tried && (await orAborted(Promise.resolve(tried), signal, release));
+      return tried && (await orOver(Promise.resolve(tried), patience, release));
     } catch (error) {
       const stays = terms.limit.onUnavailable === 'requeue' && error instanceof CoordinatorUnavailableError;
-      if (signal.aborted || !stays) throw error;
+      if (patience.aborted || !stays) throw error;
       return undefined;
     }
   }
@@ -106,8 +108,8 @@ export class Entrance {
     if (!this.#passOn(lease)) await lease.release();
   }
 
-  #passOn(lease: Lease): boolean {
-    return this.#lines.get(lease.resource)?.passOn(lease, this.#host.clock.now()) ?? false;
+  #passOn(lease: Lease, arrival?: number): boolean {
+    return this.#lines.get(lease.resource)?.passOn(lease, this.#host.clock.now(), arrival) ?? false;
   }
 
   /** When everybody who waited has left. */

@@ -96,6 +96,8 @@ export class Exits {
 
   /** Lets everything leave that can leave now. The rest lapses by itself. */
   async close(): Promise<void> {
+    this.#again?.();
+    if (this.#failed.length > 0) void this.#tryAgain();
     for (let last = this.#left ?? this.#out; last; last = this.#left ?? this.#out) await last;
     this.kill();
     this.#giveUp(this.#failed.splice(0));

@@ -1,4 +1,5 @@
 import { type Cancel, type Clock, type Moment, moment, since } from '../clock.js';
+import { Crowd } from '../crowd.js';
 import type { LossCause } from '../errors.js';
 import type { Events } from '../events.js';
 import type { ClaimRef, Coordinator, Grant } from './coordinator.js';
@@ -27,7 +28,7 @@ export class LeaseKeeper {
   readonly #callTimeout: number;
   readonly #abortGrace: number;
   readonly #exits: Exits;
-  readonly #leases = new Set<Lease>();
+  readonly #leases = new Crowd<Lease>();
   #timer: Cancel | undefined;
   #wakeAt = Number.POSITIVE_INFINITY;
   #dead = false;

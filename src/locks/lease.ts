@@ -27,6 +27,8 @@ export class Lease implements ClaimRef {
   lost: PermitLostError | undefined;
 
   /** @internal For the keeper alone, from here on. */
+  place = -1;
+  /** @internal */
   sentAt: Moment;
   /** @internal On the clock's `now`. */
   renewAt: number;

@@ -1,6 +1,7 @@
 import type { Claim } from './coordinator.js';
 import type { Lease } from './lease.js';
 import type { Party } from './party.js';
+import type { Patience } from './patience.js';
 import { sameTerms, type Terms } from './terms.js';
 
 /** A chain of runs under one grant ends here, so that others in the coordinator's line get their turn. */
@@ -21,6 +22,8 @@ export function mayPassOn(lease: Lease, now: number, age: number = chain.age): b
 interface Waiter {
   readonly terms: Terms;
   readonly claim: Claim;
+  /** Those with a smaller number came before. */
+  readonly arrival: number;
   readonly admit: (lease: Lease) => void;
   readonly fail: (error: unknown) => void;
 }
@@ -35,7 +38,8 @@ export class LocalLine {
   answered = false;
   readonly #party: Party;
   readonly #onEmpty: () => void;
-  readonly #waiters = new Set<Waiter>();
+  #waiters = new Set<Waiter>();
+  #latest = -1;
   #leave = new AbortController();
   /** What the place in the coordinator's line asks for. */
   #asked: Terms | undefined;
@@ -46,21 +50,25 @@ export class LocalLine {
     this.#onEmpty = onEmpty;
   }
 
-  /** The lease, when it is this one's turn. Rejects with the signal's reason when it aborts. */
-  wait(terms: Terms, claim: Claim, signal: AbortSignal): Promise<Lease> {
+  /**
+   * The lease, when it is this one's turn: after all with a smaller `arrival`. Rejects with the reason when the patience
+   * is over.
+   */
+  wait(terms: Terms, claim: Claim, arrival: number, patience: Patience): Promise<Lease> {
     return new Promise((resolve, reject) => {
       const leave = () => {
         this.#waiters.delete(waiter);
-        signal.removeEventListener('abort', onAbort);
+        patience.onAbort = undefined;
         this.#nextInTurn();
       };
       const onAbort = () => {
         leave();
-        reject(signal.reason);
+        reject(patience.reason);
       };
       const waiter: Waiter = {
         terms,
         claim,
+        arrival,
         admit: (lease) => {
           leave();
           resolve(lease);
@@ -70,17 +78,25 @@ export class LocalLine {
           reject(error);
         },
       };
-      if (signal.aborted) return reject(signal.reason);
-      signal.addEventListener('abort', onAbort, { once: true });
-      this.#waiters.add(waiter);
+      if (patience.aborted) return reject(patience.reason);
+      patience.onAbort = onAbort;
+      this.#join(waiter);
       this.#serving ??= this.#serve();
     });
   }
 
-  /** Gives the lease to the first who waits, if it may go on and fits. */
-  passOn(lease: Lease, now: number): boolean {
+  /** Those whose tries were refused do not come here in the order in which they came to try. */
+  #join(waiter: Waiter): void {
+    this.#waiters.add(waiter);
+    if (waiter.arrival > this.#latest) this.#latest = waiter.arrival;
+    else this.#waiters = new Set([...this.#waiters].sort((a, b) => a.arrival - b.arrival));
+    this.#nextInTurn();
+  }
+
+  /** Gives the lease to the first who waits, if it may go on and fits, and if that one came before `arrival`. */
+  passOn(lease: Lease, now: number, arrival = Number.POSITIVE_INFINITY): boolean {
     const [first] = this.#waiters;
-    if (!first || first.terms.weight !== lease.weight || !mayPassOn(lease, now)) return false;
+    if (!first || first.arrival > arrival || first.terms.weight !== lease.weight || !mayPassOn(lease, now)) return false;
     lease.turns++;
     first.admit(lease);
     return true;

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
-import { checkObject, checkText, checkWhole } from '../check.js';
+import { checkObject, checkWhole } from '../check.js';
 import { type Clock, systemClock } from '../clock.js';
 import { type Duration, milliseconds } from '../duration.js';
 import { ClosedError, ConfigError } from '../errors.js';
@@ -12,7 +12,8 @@ import type { LockEvents } from './events.js';
 import { inTime } from './in-time.js';
 import type { Lease } from './lease.js';
 import { defaultWaitTimeout, type LockOptions, permitLimit, rateLimit, shareOf } from './limit.js';
-import { openCoordinator } from './open.js';
+import { memoryCoordinator } from './memory.js';
+import { coordinatorFrom } from './open.js';
 import { Party } from './party.js';
 import type { Patience } from './patience.js';
 import { NestedPermit, type OnRelease, type Permit } from './permit.js';
@@ -48,6 +49,11 @@ export interface AcquireOptions {
   signal?: AbortSignal;
 }
 
+function checkName(resource: unknown): string {
+  if (typeof resource === 'string') return resource;
+  throw ConfigError.expected('resource', 'a text', resource);
+}
+
 const closed = () => new ClosedError('This set of locks');
 
 /** How long a place in line outlives the process that stood there, in milliseconds. */
@@ -61,8 +67,8 @@ const plainRate = rateLimit('', undefined);
 /** Limits without the runner, as `createLocks` and an app's `locks` offer them. */
 export function createLocks(options: LocksOptions = {}): Locks {
   checkObject(options, 'options', ['coordinator', 'resources', 'callTimeout', 'abortGrace', 'clock']);
-  const named = options.coordinator ?? (process.env.LOCKKEEPER_COORDINATOR || 'memory:');
-  const coordinator = typeof named === 'string' ? openCoordinator(named) : named;
+  const named = options.coordinator ?? (process.env.LOCKKEEPER_COORDINATOR || inProcess(options.clock));
+  const coordinator = coordinatorFrom(named, 'coordinator');
   return new Locks({
     resources: new Resources(options.resources ?? {}, coordinator),
     clock: options.clock ?? systemClock,
@@ -70,6 +76,11 @@ export function createLocks(options: LocksOptions = {}): Locks {
     callTimeout: milliseconds(options.callTimeout ?? 2_000, 'callTimeout'),
     abortGrace: milliseconds(options.abortGrace ?? 5_000, 'abortGrace'),
   });
+}
+
+/** Leases end by the clock that renews them. */
+function inProcess(clock: Clock | undefined): string | Coordinator {
+  return clock ? memoryCoordinator({ clock }) : 'memory:';
 }
 
 export interface LocksSettings {
@@ -146,6 +157,7 @@ export class Locks {
 
   /** Waits for a start under a rate, up to `waitTimeout`. */
   async start(resource: string, options: { cost?: number; waitTimeout?: Duration; signal?: AbortSignal } = {}): Promise<void> {
+    checkName(resource);
     checkObject(options, 'options', ['cost', 'waitTimeout', 'signal']);
     const limit = options.cost === undefined ? plainRate : rateLimit(resource, undefined, { cost: options.cost });
     const terms = termsOf(this.settings.resources, limit, shareOf({ ...limit, key: resource }, []) as Share);
@@ -183,7 +195,7 @@ export class Locks {
 
   async #call<T>(resource: string, call: (coordinator: Coordinator, options: CallOptions) => Promise<T>): Promise<T> {
     const { callTimeout: timeout, resources } = this.settings;
-    const { coordinator } = resources.resolve(checkText(resource, 'resource'));
+    const { coordinator } = resources.resolve(checkName(resource));
     return await inTime(this.clock, coordinator.kind, call(coordinator, { timeout }), timeout);
   }
 
@@ -264,7 +276,7 @@ export class Locks {
   }
 
   #terms(resource: string, options: AcquireOptions): Terms {
-    checkText(resource, 'resource');
+    checkName(resource);
     checkObject(options, 'options', acquireFields);
     const { capacity, weight, lease, maxHold } = options;
     const given = capacity ?? weight ?? lease ?? maxHold;

@@ -10,42 +10,65 @@ export interface PatienceOptions {
   readonly among?: Set<Patience>;
 }
 
-/** How long something is waited for: its signal aborts when the time is up, or when somebody gives up. */
+/**
+ * How long something is waited for: it is over when the time is up, or when somebody gives up. Everyone who waits has one,
+ * so it makes a signal only for those who need one.
+ */
 export class Patience {
-  readonly #controller = new AbortController();
   readonly #options: PatienceOptions;
   readonly #cancel: Cancel | undefined;
+  #controller: AbortController | undefined;
+  #aborted = false;
+  #reason: unknown;
+  /** Is called once when it is over. For one at a time: whatever the waiting is for now. */
+  onAbort: (() => void) | undefined;
 
   constructor(clock: Clock, options: PatienceOptions) {
     this.#options = options;
     const { signal, limit, among } = options;
     if (signal?.aborted) {
-      this.#controller.abort(signal.reason);
+      this.abort(signal.reason);
       return;
     }
-    if (signal) follow(signal, this.#onAbort);
+    if (signal) follow(signal, this.#onSignal);
     this.#cancel = limit && clock.after(limit.ms, () => this.abort(limit.reason()), { keepAlive: true });
     among?.add(this);
   }
 
+  get aborted(): boolean {
+    return this.#aborted;
+  }
+
+  /** Why it is over, once it is. */
+  get reason(): unknown {
+    return this.#reason;
+  }
+
   get signal(): AbortSignal {
+    if (!this.#controller) {
+      this.#controller = new AbortController();
+      if (this.#aborted) this.#controller.abort(this.#reason);
+    }
     return this.#controller.signal;
   }
 
   abort(reason: unknown): void {
     this.end();
-    this.#controller.abort(reason);
+    this.#aborted = true;
+    this.#reason = reason;
+    this.#controller?.abort(reason);
+    this.onAbort?.();
   }
 
   /** The waiting is over. */
   end(): void {
     const { signal, among } = this.#options;
     this.#cancel?.();
-    signal?.removeEventListener('abort', this.#onAbort);
+    signal?.removeEventListener('abort', this.#onSignal);
     among?.delete(this);
   }
 
-  readonly #onAbort = (): void => this.abort(this.#options.signal?.reason);
+  readonly #onSignal = (): void => this.abort(this.#options.signal?.reason);
 }
 
 /** One signal may well stop a hundred waits. Node takes eleven listeners for a leak, and says so on the console. */
@@ -54,22 +77,23 @@ function follow(signal: AbortSignal, onAbort: () => void): void {
   signal.addEventListener('abort', onAbort, { once: true });
 }
 
-/** The answer, or the signal's reason as soon as it aborts; an answer that comes after that is handed to `late`. */
-export function orAborted<T>(answer: Promise<T>, signal: AbortSignal, late: (answer: T) => void = () => {}): Promise<T> {
+/** The answer, or the reason as soon as the patience is over; an answer that comes after that is handed to `late`. */
+export function orOver<T>(answer: Promise<T>, patience: Patience, late: (answer: T) => void = () => {}): Promise<T> {
   return new Promise((resolve, reject) => {
     const onAbort = () => {
       answer.then(late, () => {});
-      reject(signal.reason);
+      reject(patience.reason);
     };
-    if (signal.aborted) return onAbort();
-    signal.addEventListener('abort', onAbort, { once: true });
-    const unlessAborted = (end: () => void) => {
-      signal.removeEventListener('abort', onAbort);
-      if (!signal.aborted) end();
+    if (patience.aborted) return onAbort();
+    patience.onAbort = onAbort;
+    const unlessOver = (end: () => void) => {
+      if (patience.aborted) return;
+      patience.onAbort = undefined;
+      end();
     };
     answer.then(
-      (value) => unlessAborted(() => resolve(value)),
-      (error) => unlessAborted(() => reject(error)),
+      (value) => unlessOver(() => resolve(value)),
+      (error) => unlessOver(() => reject(error)),
     );
   });
 }

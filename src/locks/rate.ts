@@ -19,7 +19,7 @@ export function parseRate(value: unknown, burst: unknown, name: string): Rate {
   const limit = checkWhole(Number(match[1]), name);
   const per = milliseconds(`${match[2] ?? 1}${match[3]}`, name);
   if (per === 0) throw ConfigError.expected(name, 'a rate over a time longer than 0', value);
-  return { limit, per, burst: burst === undefined ? 1 : checkWhole(burst, 'burst') };
+  return { limit, per, burst: burst === undefined ? 1 : checkWhole(burst, name.replace(/rate$/, 'burst')) };
 }
 
 /** Milliseconds between two starts. */

@@ -1,8 +1,8 @@
-import { checkObject, checkWhole } from '../check.js';
+import { checkObject, checkText, checkWhole } from '../check.js';
 import { type Duration, milliseconds } from '../duration.js';
 import { ConfigError } from '../errors.js';
 import type { Coordinator } from './coordinator.js';
-import { openCoordinator } from './open.js';
+import { coordinatorFrom } from './open.js';
 import { parseRate, type Rate, type RateText } from './rate.js';
 
 /** What is said of a resource, or of every resource that a pattern such as `'tenant:*'` matches. */
@@ -47,7 +47,7 @@ export class Resources {
 
   constructor(declared: Readonly<Record<string, ResourceOptions>>, coordinator: Coordinator) {
     this.#undeclared = { kind: 'undeclared', coordinator, lease: defaultLease, maxHold: defaultMaxHold };
-    for (const [name, options] of Object.entries(declared)) {
+    for (const [name, options] of Object.entries(checkObject(declared, 'resources')) as [string, ResourceOptions][]) {
       const resource = declare(name, options, coordinator);
       if (name.endsWith('*')) this.#patterns.push({ prefix: name.slice(0, -1), resource });
       else this.#exact.set(name, resource);
@@ -84,8 +84,8 @@ function declare(name: string, options: ResourceOptions, appCoordinator: Coordin
   if (options.rate !== undefined && options.capacity !== undefined) {
     throw new ConfigError(`\`${path}\` has both a capacity and a rate: make them two resources, and put both on the task`);
   }
-  const { coordinator: named } = options;
-  const coordinator = typeof named === 'string' ? openCoordinator(named) : (named ?? appCoordinator);
+  if (options.layout !== undefined) checkText(options.layout, `${path}.layout`);
+  const coordinator = coordinatorFrom(options.coordinator ?? appCoordinator, `${path}.coordinator`);
   return options.rate === undefined
     ? declarePermits(path, options, coordinator)
     : declareRate(path, options, coordinator);
@@ -129,6 +129,14 @@ export function checkFeatures(name: string, { coordinator, capacity, lease }: Pi
   if (lease < features.minLease) {
     throw new ConfigError(`\`${name}\` has a lease of ${lease} ms, and the ${kind} coordinator needs ${features.minLease} ms or more`);
   }
+}
+
+/** The same for a weight. */
+export function checkWeight(name: string, coordinator: Coordinator, weight: number): void {
+  if (weight === 1 || coordinator.features.weighted) return;
+  throw new ConfigError(
+    `A weight of ${weight} is asked for of "${name}", and the ${coordinator.kind} coordinator knows none: ${remedy}`,
+  );
 }
 
 export function checkRateFeature(name: string, coordinator: Coordinator): void {

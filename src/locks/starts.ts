@@ -3,7 +3,7 @@ import { BusyError, LockTimeoutError } from '../errors.js';
 import type { Booking, ClaimRef } from './coordinator.js';
 import { type EnterOptions, type NoStart, refusal } from './entry.js';
 import type { Locks } from './locks.js';
-import { orAborted, Patience } from './patience.js';
+import { orOver, Patience } from './patience.js';
 import type { Terms } from './terms.js';
 
 type StartOptions = Pick<EnterOptions, 'booking' | 'reach'>;
@@ -92,7 +92,7 @@ export async function waitForStarts(
   try {
     for (;;) {
       signal.throwIfAborted();
-      const refused = await orAborted(startAll(locks, rates, { booking, reach: left }), signal, undo);
+      const refused = await orOver(startAll(locks, rates, { booking, reach: left }), patience, undo);
       if (!refused) return;
       await sleep(clock, pauseAfter(locks, refused, options.wait, left), { signal, keepAlive: true });
     }

@@ -3,7 +3,7 @@ import type { Share } from '../message.js';
 import type { Coordinator } from './coordinator.js';
 import type { Limit } from './limit.js';
 import type { Rate } from './rate.js';
-import { checkFeatures, checkRateFeature, type Resources } from './resources.js';
+import { checkFeatures, checkRateFeature, checkWeight, type Resources } from './resources.js';
 
 /** What a claim asks for, of which resource, and from whom: a limit and its resource, taken together. */
 export interface Terms {
@@ -68,8 +68,10 @@ function rateTerms(limit: Limit, share: Share, resource: ReturnType<Resources['r
 
 /** For the side that makes the call: throws `ConfigError` when the limit can never be met as it is declared. */
 export function checkCall(resources: Resources, limit: Limit, share: Share): void {
-  const { weight, capacity, rate } = termsOf(resources, limit, share);
-  if (rate || weight <= capacity) return;
+  const { coordinator, weight, capacity, rate } = termsOf(resources, limit, share);
+  if (rate) return;
+  checkWeight(share.key, coordinator, weight);
+  if (weight <= capacity) return;
   throw new ConfigError(
     `A weight of ${weight} can never be granted of "${share.key}", whose capacity is ${capacity}: ` +
       'lower the weight or raise the capacity',

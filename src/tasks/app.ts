@@ -13,7 +13,13 @@ import type { ResultStore } from '../results/result-store.js';
 import type { Outgoing } from './call.js';
 import { type AnyFunction, declarationOf, isClass } from './declaration.js';
 import type { AppEvents } from './events.js';
-import { type Fitting, isLockedTaskClass, type LockedTask, type LockedTaskClass, limitOf } from './locked-task.js';
+import {
+  type Fitting,
+  isLockedTaskClass,
+  type LockedTask,
+  type LockedTaskClass,
+  limitOf,
+} from './locked-task.js';
 import { type Handles, handlesOf } from './methods.js';
 import { type TaskDefinition, type TaskOptions, taskFields, taskSettings } from './options.js';
 import { Outbox } from './outbox.js';
@@ -24,14 +30,14 @@ import { checkLimits, makeTask, type Task, type TaskRecord } from './task.js';
 
 export interface AppOptions {
   /** What carries messages. Default `memory:`, in process. */
-  broker?: string | Broker;
+  broker?: string | Broker | undefined;
   /**
    * Who keeps limits. Default: the broker's own where that is memory; any other broker needs one named. Two apps of a
    * process that both say `memory:` share their resources.
    */
-  coordinator?: string | Coordinator;
+  coordinator?: string | Coordinator | undefined;
   /** Where results are kept. Default: in process, beside the broker. */
-  results?: string | ResultStore;
+  results?: string | ResultStore | undefined;
   /** What is known of resources, by name or by a pattern with a trailing `*`. */
   resources?: Readonly<Record<string, ResourceOptions>>;
   /** The queue of tasks that name none. Default `default`. */
@@ -135,7 +141,11 @@ export class App {
   register(what: unknown): unknown {
     if (isLockedTaskClass(what)) return this.#registerClass(what);
     if (typeof what !== 'object' || what === null) {
-      throw ConfigError.expected('what to register', 'an object with @task() methods, or a class that extends LockedTask', what);
+      throw ConfigError.expected(
+        'what to register',
+        'an object with @task() methods, or a class that extends LockedTask',
+        what,
+      );
     }
     const handles = handlesOf(what, (name, { limits, body, task }) => {
       const { name: _, ...options } = task ?? {};
@@ -198,7 +208,8 @@ export class App {
     limits: readonly Limit[],
     run: TaskRecord['run'],
   ): Task<readonly unknown[], unknown> {
-    if (this.tasks.has(name)) throw new ConfigError(`The app has a task "${name}" already: names must be unique`);
+    if (this.tasks.has(name))
+      throw new ConfigError(`The app has a task "${name}" already: names must be unique`);
     const settings = taskSettings(options, name, this.#queue);
     checkLimits(this.locks, limits);
     const record: TaskRecord = { name, limits, settings, run };
@@ -229,15 +240,24 @@ export class App {
 }
 
 /** A class goes to `register` as an instance, unless it is a `LockedTask`. */
-type NoFunction<T> = T extends (abstract new (...args: never) => unknown) | ((...args: never) => unknown) ? never : unknown;
+type NoFunction<T> = T extends (abstract new (...args: never) => unknown) | ((...args: never) => unknown)
+  ? never
+  : unknown;
 
 // biome-ignore lint/suspicious/noExplicitAny: the overloads of `task` have checked the limits against the arguments
 function definitionOf(given: unknown, name: string): TaskDefinition<any> {
   if (isLimit(given)) return { limits: [given] };
-  const { limits, ...options } = checkObject(given, `the options of task "${name}"`, ['limits', ...taskFields]);
+  const { limits, ...options } = checkObject(given, `the options of task "${name}"`, [
+    'limits',
+    ...taskFields,
+  ]);
   if (limits === undefined) return options;
   if (!Array.isArray(limits) || !limits.every(isLimit)) {
-    throw ConfigError.expected(`limits of task "${name}"`, 'a list of limits, made by locked() and limited()', limits);
+    throw ConfigError.expected(
+      `limits of task "${name}"`,
+      'a list of limits, made by locked() and limited()',
+      limits,
+    );
   }
   return { ...options, limits };
 }

@@ -3,7 +3,14 @@ import { checkFlag, checkObject, checkText, checkWhole } from '../check.js';
 import { type Duration, milliseconds } from '../duration.js';
 import { ConfigError } from '../errors.js';
 import { sharesOf } from '../locks/limits.js';
-import { checkPriority, checkSize, checkTravels, encode, type Message, type MessageRetry } from '../message.js';
+import {
+  checkPriority,
+  checkSize,
+  checkTravels,
+  encode,
+  type Message,
+  type MessageRetry,
+} from '../message.js';
 import { currentRun } from './context.js';
 import type { TaskHost, TaskRecord } from './task.js';
 
@@ -44,7 +51,8 @@ export function outgoing(
   host: TaskHost,
 ): { queue: string; messages: Outgoing[] } {
   checkObject(options, 'options', fields);
-  for (const args of calls) if (!Array.isArray(args)) throw ConfigError.expected('args', 'a list of arguments', args);
+  for (const args of calls)
+    if (!Array.isArray(args)) throw ConfigError.expected('args', 'a list of arguments', args);
   const { settings } = record;
   const wall = host.locks.clock.wall();
   const delay = delayOf(options, wall);
@@ -71,7 +79,10 @@ export function outgoing(
     checkArguments(message, host.maxMessageBytes);
     return { message, delay };
   });
-  return { queue: options.queue === undefined ? settings.queue : checkText(options.queue, 'queue'), messages };
+  return {
+    queue: options.queue === undefined ? settings.queue : checkText(options.queue, 'queue'),
+    messages,
+  };
 }
 
 /** A run's children know their parent and the first of the family. */
@@ -93,7 +104,11 @@ function delayOf({ countdown, eta }: CallOptions, wall: number): number {
   return eta === undefined ? 0 : Math.max(0, dateOf(eta, 'eta') - wall);
 }
 
-function expiresOf(given: CallOptions['expires'], ofTask: number | undefined, wall: number): number | undefined {
+function expiresOf(
+  given: CallOptions['expires'],
+  ofTask: number | undefined,
+  wall: number,
+): number | undefined {
   if (given instanceof Date) return dateOf(given, 'expires');
   const after = given === undefined ? ofTask : milliseconds(given, 'expires');
   return after === undefined ? undefined : wall + after;
@@ -106,7 +121,10 @@ function dateOf(value: unknown, name: string): number {
 
 function retryOf(given: CallOptions['retry']): MessageRetry | undefined {
   if (given === undefined) return undefined;
-  const { max, delay } = checkObject(typeof given === 'number' ? { max: given } : given, 'retry', ['max', 'delay']);
+  const { max, delay } = checkObject(typeof given === 'number' ? { max: given } : given, 'retry', [
+    'max',
+    'delay',
+  ]);
   return {
     max: max === undefined ? undefined : checkWhole(max, 'retry.max', 0),
     delay: delay === undefined ? undefined : milliseconds(delay, 'retry.delay'),

@@ -155,7 +155,9 @@ export class RunContext implements CurrentTask, Scope {
 
   #mustHaveQueue(verb: string): void {
     if (!this.#facts.direct) return;
-    throw new ConfigError(`${this.name} was called directly, so it has no queue to go back to: ${verb}() needs a worker`);
+    throw new ConfigError(
+      `${this.name} was called directly, so it has no queue to go back to: ${verb}() needs a worker`,
+    );
   }
 
   #followAll(): void {
@@ -165,8 +167,8 @@ export class RunContext implements CurrentTask, Scope {
   }
 
   #follow(signal: AbortSignal): void {
-    if (signal.aborted) return this.stop(signal.reason);
     const onAbort = () => this.stop(signal.reason);
+    if (signal.aborted) onAbort();
     signal.addEventListener('abort', onAbort, { once: true });
     this.#unfollow.push(() => signal.removeEventListener('abort', onAbort));
   }

@@ -18,7 +18,12 @@ export interface TaskEvents {
   /** An attempt failed, and another follows `after` this time. */
   'task.retried': TaskEvent & { error: unknown; attempt: number; after: number };
   /** Put back because a resource was busy, its start is booked, or its coordinator does not answer. Not a failure. */
-  'task.deferred': TaskEvent & { resource: string; reason: DeferralReason; after?: number; deferrals: number };
+  'task.deferred': TaskEvent & {
+    resource: string;
+    reason: DeferralReason;
+    after?: number;
+    deferrals: number;
+  };
   'task.skipped': TaskEvent & { resource: string };
   'task.expired': TaskEvent;
   'task.revoked': TaskEvent;

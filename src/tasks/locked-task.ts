@@ -12,8 +12,10 @@ import {
 } from '../locks/limit.js';
 import type { TaskOptions } from './options.js';
 
-/** A field's type is that of its first value, and that of `'5s'` is string: what it says is checked at `register`. */
-// biome-ignore lint/complexity/noBannedTypes: keeps the editor's suggestions, which a plain `string` would swallow
+/**
+ * A field's type is that of its first value, and that of `'5s'` is string: what it says is checked at `register`. A plain
+ * `string` here would swallow the editor's suggestions.
+ */
 type Loosely<T> = T | (string & {});
 
 /** What a subclass may say in its fields, beside `lockName`. */
@@ -85,7 +87,8 @@ export function isLockedTaskClass(value: unknown): value is LockedTaskClass {
 
 /** The limit in the fields of an instance. */
 export function limitOf(task: LockedTask, name: string): Limit {
-  if (typeof task.lockedRun !== 'function') throw new ConfigError(`The LockedTask "${name}" has no \`lockedRun\``);
+  if (typeof task.lockedRun !== 'function')
+    throw new ConfigError(`The LockedTask "${name}" has no \`lockedRun\``);
   if (task.lockName === undefined) throw new ConfigError(`The LockedTask "${name}" has no \`lockName\``);
   const { weight, countdown, maxWait, waitTimeout, onUnavailable, lease, maxHold, onLost } = task;
   const retryOnLock = checkFlag(task.retryOnLock ?? true, `retryOnLock of task "${name}"`);

@@ -12,7 +12,11 @@ export type Handles<T extends object> = {
 /** The methods of an object and its classes, the most derived first, each name once. */
 export function methodsOf(instance: object): Map<string, { method: AnyFunction; declaration: Declaration }> {
   const methods = new Map<string, { method: AnyFunction; declaration: Declaration }>();
-  for (let level: object | null = instance; level && level !== Object.prototype; level = Object.getPrototypeOf(level)) {
+  for (
+    let level: object | null = instance;
+    level && level !== Object.prototype;
+    level = Object.getPrototypeOf(level)
+  ) {
     for (const [name, { value }] of Object.entries(Object.getOwnPropertyDescriptors(level))) {
       if (typeof value !== 'function' || name === 'constructor' || methods.has(name)) continue;
       methods.set(name, { method: value, declaration: declarationOf(value) });
@@ -24,7 +28,10 @@ export function methodsOf(instance: object): Map<string, { method: AnyFunction; 
 /**
  * Handles for an object. A method without `@task` has one too, as its type says, which throws when it is used.
  */
-export function handlesOf(instance: object, make: (name: string, declaration: Declaration) => object): object {
+export function handlesOf(
+  instance: object,
+  make: (name: string, declaration: Declaration) => object,
+): object {
   const handles = {};
   const className = instance.constructor?.name || 'Object';
   let found = false;

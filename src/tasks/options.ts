@@ -79,7 +79,9 @@ function timeLimits(given: TaskOptions['timeLimit'], name: string): { soft?: num
   const soft = given.soft === undefined ? undefined : milliseconds(given.soft, `${path}.soft`);
   const hard = given.hard === undefined ? undefined : milliseconds(given.hard, `${path}.hard`);
   if (soft !== undefined && hard !== undefined && soft >= hard) {
-    throw new ConfigError(`The soft limit (${soft} ms) in ${path} is not shorter than the hard one (${hard} ms)`);
+    throw new ConfigError(
+      `The soft limit (${soft} ms) in ${path} is not shorter than the hard one (${hard} ms)`,
+    );
   }
   return { soft, hard };
 }

@@ -9,9 +9,9 @@ import { openResults } from '../results/open.js';
 import type { ResultStore } from '../results/result-store.js';
 
 export interface PartsOptions {
-  readonly broker?: string | Broker;
-  readonly coordinator?: string | Coordinator;
-  readonly results?: string | ResultStore;
+  readonly broker?: string | Broker | undefined;
+  readonly coordinator?: string | Coordinator | undefined;
+  readonly results?: string | ResultStore | undefined;
   readonly clock?: Clock;
 }
 

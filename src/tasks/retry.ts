@@ -33,12 +33,15 @@ const fields = ['max', 'delay', 'backoff', 'maxDelay', 'jitter', 'retryOn'];
 
 /** A number is that many attempts after the first; `false`, or nothing, is none. */
 export function retryPolicy(given: number | RetryOptions | false = false, name: string): RetryPolicy {
-  const options: RetryOptions = typeof given === 'number' ? { max: given } : given === false ? { max: 0 } : given;
+  const options: RetryOptions =
+    typeof given === 'number' ? { max: given } : given === false ? { max: 0 } : given;
   checkObject(options, name, fields);
   return {
     max: checkWhole(options.max ?? 3, `${name}.max`, 0),
     delay: milliseconds(options.delay ?? 1_000, `${name}.delay`),
-    exponential: checkOneOf(options.backoff ?? 'exponential', `${name}.backoff`, ['exponential', 'fixed']) === 'exponential',
+    exponential:
+      checkOneOf(options.backoff ?? 'exponential', `${name}.backoff`, ['exponential', 'fixed']) ===
+      'exponential',
     maxDelay: milliseconds(options.maxDelay ?? 600_000, `${name}.maxDelay`),
     jitter: checkFlag(options.jitter ?? true, `${name}.jitter`),
     worthIt: filterOf(options.retryOn, `${name}.retryOn`),

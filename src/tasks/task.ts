@@ -85,10 +85,10 @@ export function checkLimits(locks: Locks, limits: readonly Limit[]): void {
   const names = new Set<string>();
   for (const limit of limits) {
     if (typeof limit.key !== 'string') continue;
-    if (names.has(limit.key)) throw new ConfigError(`"${limit.key}" limits one task twice: put both into one limit`);
+    if (names.has(limit.key))
+      throw new ConfigError(`"${limit.key}" limits one task twice: put both into one limit`);
     names.add(limit.key);
     const share = typeof limit.weight === 'number' ? shareOf(limit, []) : { key: limit.key, weight: 1 };
     if (share) checkCall(locks.settings.resources, limit, share);
   }
 }
-

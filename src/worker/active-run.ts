@@ -19,6 +19,8 @@ export type BodyEnd =
 
 /** A body that runs, with all that may tell it to stop. */
 export class ActiveRun {
+  /** Among those of its worker. */
+  place = -1;
   readonly delivery: Delivery;
   readonly context: RunContext;
   readonly leases: readonly Lease[];
@@ -78,7 +80,10 @@ export class ActiveRun {
 
   /** It was judged, so its permits are its own no longer: the leases may go on to the next. */
   finish(): void {
-    for (const permit of this.#permits) permit.finish();
+    for (const permit of this.#permits) {
+      permit.onStop = undefined;
+      permit.finish();
+    }
   }
 
   /** Stops waiting for the body, which loses its permits: from here on it may overlap the next holders. */

@@ -1,5 +1,6 @@
 import type { Delivery, Outcome } from '../brokers/broker.js';
 import { sleep } from '../clock.js';
+import type { Crowd } from '../crowd.js';
 import { ConfigError, CoordinatorUnavailableError, MessageError } from '../errors.js';
 import type { Lease } from '../locks/lease.js';
 import type { Terms } from '../locks/terms.js';
@@ -35,7 +36,9 @@ export interface RunHost {
   readonly abortGrace: number;
   readonly stopping: AbortSignal;
   /** Bodies that run now. */
-  readonly active: Set<ActiveRun>;
+  readonly active: Crowd<ActiveRun>;
+  /** Whether a message was revoked since it is in hand. */
+  readonly isRevoked: (id: string) => boolean;
 }
 
 /**
@@ -121,7 +124,7 @@ export class Runner {
 
   /** Revoked, expired, or in the hands of too many workers that died. */
   #isUnwanted({ revoked, message, losses }: Delivery, { settings }: TaskRecord): boolean {
-    return revoked || this.#isLate(message) || losses > settings.maxLost;
+    return revoked || this.#host.isRevoked(message.id) || this.#isLate(message) || losses > settings.maxLost;
   }
 
   #isLate({ expires }: Message): boolean {
@@ -130,7 +133,8 @@ export class Runner {
 
   async #unwanted(delivery: Delivery, record: TaskRecord, leases: readonly Lease[]): Promise<Ended> {
     const { journal } = this.#host;
-    const { message, losses, revoked } = delivery;
+    const { message, losses } = delivery;
+    const revoked = delivery.revoked || this.#host.isRevoked(message.id);
     if (revoked || this.#isLate(message)) {
       await journal.keep(delivery, record, { state: revoked ? 'revoked' : 'expired' });
       journal.tell(revoked ? 'task.revoked' : 'task.expired', delivery, {});
@@ -149,6 +153,7 @@ export class Runner {
   ): Promise<Ended> {
     const leases = held.length === 0 ? entered : [...new Set([...held, ...entered])];
     if (this.#host.stopping.aborted) return putBack(delivery, leases);
+    if (this.#host.isRevoked(delivery.message.id)) return await this.#unwanted(delivery, record, leases);
     const { journal, app, active, conclusion } = this.#host;
     const startedAt = app.clock.now();
     const run = this.#start(delivery, record, all, entered);

@@ -1,5 +1,6 @@
 import type { Consumer, Delivery, Outcome } from '../brokers/broker.js';
 import type { Lease } from '../locks/lease.js';
+import { scope } from '../locks/scope.js';
 import type { Terms } from '../locks/terms.js';
 import type { Doormen } from './doormen.js';
 import type { Journal } from './journal.js';
@@ -23,7 +24,8 @@ export class Slots {
   readonly #doormen: Doormen;
   readonly #consumer: Consumer;
   readonly #journal: Journal;
-  readonly #busy = new Set<Promise<void>>();
+  #busy = 0;
+  #whenFree: (() => void)[] = [];
   #dead = false;
 
   constructor(parts: { runner: Runner; doormen: Doormen; consumer: Consumer; journal: Journal }) {
@@ -34,14 +36,14 @@ export class Slots {
   }
 
   start(delivery: Delivery, lease?: Lease): void {
-    const work = this.#work({ delivery, lease });
-    this.#busy.add(work);
-    void work.finally(() => this.#busy.delete(work));
+    this.#busy++;
+    // Whatever brought it here, it is no part of the run that has just ended: neither its scope nor its memory.
+    scope.exit(() => void this.#work({ delivery, lease }));
   }
 
   /** Resolves when every slot is free. */
   async allFree(): Promise<void> {
-    while (this.#busy.size > 0) await Promise.all(this.#busy);
+    while (this.#busy > 0) await new Promise<void>((resolve) => this.#whenFree.push(resolve));
   }
 
   /** As a process that dies: what runs may go on, but nobody hears of it. */
@@ -55,6 +57,8 @@ export class Slots {
     } catch (error) {
       this.#journal.error(error);
     }
+    this.#busy--;
+    if (this.#busy === 0) for (const tell of this.#whenFree.splice(0)) tell();
   }
 
   async #turn({ delivery, lease }: Turn): Promise<Turn | undefined> {

@@ -1,5 +1,6 @@
 import type { Consumer, Delivery } from '../brokers/broker.js';
 import { type Cancel, sleep } from '../clock.js';
+import { Crowd } from '../crowd.js';
 import { type Duration, milliseconds } from '../duration.js';
 import { ConfigError, ShutdownError, TaskRevokedError } from '../errors.js';
 import type { Limit } from '../locks/limit.js';
@@ -18,6 +19,9 @@ import { Slots } from './slots.js';
 /** Milliseconds between two rounds of tending: rooms that are stood in line for, and rooms that nobody tends. */
 const tendEvery = 1_000;
 
+/** As many revoked ids as a worker remembers. */
+const revokedRemembered = 1_000;
+
 /** A worker for the app's tasks. It does nothing before `start()`. Throws `ConfigError` for what cannot be. */
 export function createWorker(app: App, options: WorkerOptions = {}): Worker {
   return new Worker(app, workerSettings(app, options));
@@ -28,7 +32,9 @@ export class Worker {
   readonly #app: App;
   readonly #locks: Locks;
   readonly #journal: Journal;
-  readonly #active = new Set<ActiveRun>();
+  readonly #active = new Crowd<ActiveRun>();
+  /** The last that were revoked while they did not run here: they may be in hand, waiting for their limits. */
+  readonly #revokedLately = new Set<string>();
   readonly #leaving = new AbortController();
   #parts: { consumer: Consumer; doormen: Doormen; slots: Slots; places: Places } | undefined;
   #tending: Cancel | undefined;
@@ -131,6 +137,7 @@ export class Worker {
       abortGrace,
       stopping: leaving,
       active: this.#active,
+      isRevoked: (id) => this.#revokedLately.size > 0 && this.#revokedLately.has(id),
     });
     const slots = new Slots({ runner, doormen, consumer, journal });
     return { consumer, doormen, slots, places };
@@ -155,8 +162,10 @@ export class Worker {
 
   #revoked(id: string): void {
     for (const run of this.#active) {
-      if (run.delivery.message.id === id) run.context.stop(new TaskRevokedError(id));
+      if (run.delivery.message.id === id) return run.context.stop(new TaskRevokedError(id));
     }
+    this.#revokedLately.add(id);
+    if (this.#revokedLately.size > revokedRemembered) this.#revokedLately.delete([...this.#revokedLately][0] as string);
   }
 
   async #stop(drain: number): Promise<void> {

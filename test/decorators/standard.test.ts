@@ -126,6 +126,8 @@ describe('a standard decorator', () => {
           // @ts-expect-error register would not find it
           @task()
           static async work() {}
+
+          other() {}
         },
       'task() goes on public methods of objects, and "work" is static',
     ],

@@ -22,12 +22,17 @@ export function decoratorSuite(kind: 'standard' | 'legacy'): void {
       const handles = test.app.register(new Orders());
       const names = ['tla', 'tal', 'lta', 'lat', 'atl', 'alt'] as const;
       for (const name of names) {
-        expect(handles[name].limits.map(({ kind: of, key }) => `${of} ${key}`).sort()).toEqual(['permits lock', 'rate starts']);
+        expect(handles[name].limits.map(({ kind: of, key }) => `${of} ${key}`).sort()).toEqual([
+          'permits lock',
+          'rate starts',
+        ]);
         expect(handles[name].taskName).toBe(`order.${name}`);
       }
       const calls = await Promise.all(names.map((name) => handles[name].delay(name)));
       await test.advance('10s');
-      expect(await Promise.all(calls.map((call) => call.get()))).toEqual(names.map((name) => `${name} under lock`));
+      expect(await Promise.all(calls.map((call) => call.get()))).toEqual(
+        names.map((name) => `${name} under lock`),
+      );
     });
 
     it('leave a method its name, its length, and its place in the class', () => {
@@ -150,10 +155,22 @@ export function decoratorSuite(kind: 'standard' | 'legacy'): void {
     });
 
     it.each<[string, () => unknown, string]>([
-      ['a name that is none', () => task(7 as never), 'Expected `the options of task()` to be an object, got 7'],
+      [
+        'a name that is none',
+        () => task(7 as never),
+        'Expected `the options of task()` to be an object, got 7',
+      ],
       ['an empty name', () => task(''), 'Expected `name` to be a text that is not empty, got ""'],
-      ['an option that it does not know', () => task({ prio: 1 } as never), '`the options of task()` has no option `prio`'],
-      ['an option that it does not know, after a name', () => task('t', { prio: 1 } as never), '`the options of task()` has no option `prio`'],
+      [
+        'an option that it does not know',
+        () => task({ prio: 1 } as never),
+        '`the options of task()` has no option `prio`',
+      ],
+      [
+        'an option that it does not know, after a name',
+        () => task('t', { prio: 1 } as never),
+        '`the options of task()` has no option `prio`',
+      ],
     ])('refuse @task with %s', (_, make, message) => {
       expect(make).toThrow(ConfigError);
       expect(make).toThrow(message);
@@ -248,4 +265,3 @@ class Nested {
     return attempt;
   }
 }
-

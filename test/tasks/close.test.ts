@@ -1,4 +1,12 @@
-import { ClosedError, createApp, createWorker, currentTask, locked, memoryBroker, memoryResults } from 'lockkeeper';
+import {
+  ClosedError,
+  createApp,
+  createWorker,
+  currentTask,
+  locked,
+  memoryBroker,
+  memoryResults,
+} from 'lockkeeper';
 import { describe, expect, it, vi } from 'vitest';
 import { errorOf, gate, sent, settle, testApp } from './kit.js';
 
@@ -139,7 +147,10 @@ describe('app.close', () => {
       { broker, results },
       { broker: 'memory:close-test', results: 'memory:close-test' },
     ]) {
-      const [one, other] = [createApp({ ...options, coordinator: 'memory:' }), createApp({ ...options, coordinator: 'memory:' })];
+      const [one, other] = [
+        createApp({ ...options, coordinator: 'memory:' }),
+        createApp({ ...options, coordinator: 'memory:' }),
+      ];
       const define = (app: typeof one) => app.task('id', async () => currentTask().id);
       const [call] = [await define(one).delay()];
       await one.close();

@@ -39,7 +39,12 @@ describe('currentTask', () => {
     const work = test.app.task('work', { limits }, async () => {
       ({ permits } = currentTask());
       await runs.body();
-      return currentTask().permits.map(({ resource, weight, held, token }) => ({ resource, weight, held, token: typeof token }));
+      return currentTask().permits.map(({ resource, weight, held, token }) => ({
+        resource,
+        weight,
+        held,
+        token: typeof token,
+      }));
     });
     const call = await work.delay();
     await test.drain();
@@ -174,13 +179,17 @@ describe('retry()', () => {
     );
     const calls = [await plain.delay(), await named.delay()];
     await test.advance('1s');
-    expect((await errorOf(calls[0]!.get())).message).toBe('"plain" asked for another attempt, and none is left');
+    expect((await errorOf(calls[0]!.get())).message).toBe(
+      '"plain" asked for another attempt, and none is left',
+    );
     expect(await errorOf(calls[1]!.get())).toMatchObject({ name: 'RangeError', message: 'attempt 2' });
   });
 
   it('refuses a delay that is none', async () => {
     const test = testApp();
-    const work = test.app.task('work', { retry: 3 }, async () => currentTask().retry({ delay: 'later' as never }));
+    const work = test.app.task('work', { retry: 3 }, async () =>
+      currentTask().retry({ delay: 'later' as never }),
+    );
     const call = await work.applyAsync([], { retry: 0 });
     await test.drain();
     expect(await errorOf(call.get())).toMatchObject({ code: 'CONFIG' });
@@ -228,10 +237,24 @@ describe('in a direct call', () => {
     const work = app.task('work', locked('one'), async () => {
       const { id, name, attempt, deferrals, permits, signal } = currentTask();
       await currentTask().progress(1);
-      return { id, name, attempt, deferrals, permits: permits.map(({ resource }) => resource), aborted: signal.aborted };
+      return {
+        id,
+        name,
+        attempt,
+        deferrals,
+        permits: permits.map(({ resource }) => resource),
+        aborted: signal.aborted,
+      };
     });
     const told = await work();
-    expect(told).toEqual({ id: expect.any(String), name: 'work', attempt: 1, deferrals: 0, permits: ['one'], aborted: false });
+    expect(told).toEqual({
+      id: expect.any(String),
+      name: 'work',
+      attempt: 1,
+      deferrals: 0,
+      permits: ['one'],
+      aborted: false,
+    });
     expect(await work()).not.toEqual(told);
   });
 
@@ -240,7 +263,9 @@ describe('in a direct call', () => {
     const work = app.task('work', { retry: 3 }, async () => currentTask()[verb](1 as never));
     const error = await errorOf(work());
     expect(error).toBeInstanceOf(ConfigError);
-    expect(error.message).toBe(`work was called directly, so it has no queue to go back to: ${verb}() needs a worker`);
+    expect(error.message).toBe(
+      `work was called directly, so it has no queue to go back to: ${verb}() needs a worker`,
+    );
   });
 
   it('has its own permits only, not those of the run that it is made in', async () => {

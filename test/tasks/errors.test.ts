@@ -23,7 +23,12 @@ describe('an error that a task throws', () => {
     const thrown = new PaymentError('declined');
     const error = await arriving(thrown);
     expect(error).toBeInstanceOf(Error);
-    expect(error).toMatchObject({ name: 'PaymentError', message: 'declined', code: 'CARD_DECLINED', stack: thrown.stack });
+    expect(error).toMatchObject({
+      name: 'PaymentError',
+      message: 'declined',
+      code: 'CARD_DECLINED',
+      stack: thrown.stack,
+    });
     expect(`${error}`).toBe('PaymentError: declined');
   });
 

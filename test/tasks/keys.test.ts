@@ -27,10 +27,14 @@ describe('a key', () => {
   it.each(odd)('may be odd, and holds from the call to the permit: %s', async (_, key) => {
     const test = testApp();
     const runs = gate();
-    const work = test.app.task('work', locked((given: string) => given), async (_key: string) => {
-      await runs.body();
-      return currentTask().permits.map(({ resource }) => resource);
-    });
+    const work = test.app.task(
+      'work',
+      locked((given: string) => given),
+      async (_key: string) => {
+        await runs.body();
+        return currentTask().permits.map(({ resource }) => resource);
+      },
+    );
     const calls = await work.delayMany([[key], [key]]);
     await test.startWorker();
     await settle();
@@ -46,7 +50,11 @@ describe('a key', () => {
   it('is another resource than every other, however odd they are', async () => {
     const test = testApp({ worker: { concurrency: 50 } });
     const runs = gate();
-    const work = test.app.task('work', locked((given: string) => given), async (_key: string) => await runs.body());
+    const work = test.app.task(
+      'work',
+      locked((given: string) => given),
+      async (_key: string) => await runs.body(),
+    );
     await work.delayMany([...odd, ...odd].map(([, key]) => [key]));
     await test.drain();
     expect(runs.running).toBe(odd.length);
@@ -57,7 +65,11 @@ describe('a key', () => {
 
   it('with a star in it is one name, and no pattern', async () => {
     const { app } = testApp({ resources: { 'tenant:*': { capacity: 2 } } });
-    const work = app.task('work', locked((given: string) => given), async (_key: string) => currentTask().permits.length);
+    const work = app.task(
+      'work',
+      locked((given: string) => given),
+      async (_key: string) => currentTask().permits.length,
+    );
     const star = await app.locks.acquire('tenant:*');
     const [a, b] = [await app.locks.acquire('tenant:a'), await app.locks.acquire('tenant:a')];
     expect(await work('tenant:*')).toBe(1);
@@ -75,34 +87,49 @@ describe('a key', () => {
       return currentTask().permits.length;
     });
     const calls = await work.delayMany([[null], [null], ['a']]);
-    expect(messages.map(({ message }) => message.shares)).toEqual([[null], [null], [{ key: 'account:a', weight: 1 }]]);
+    expect(messages.map(({ message }) => message.shares)).toEqual([
+      [null],
+      [null],
+      [{ key: 'account:a', weight: 1 }],
+    ]);
     await test.drain();
     expect(runs.running).toBe(3);
     runs.open();
     expect(await Promise.all(calls.map((call) => call.get()))).toEqual([0, 0, 1]);
   });
 
-  it.each([[undefined, 'undefined'], [7, '7'], [Number.NaN, 'NaN'], [{}, 'an object (Object)'], [Promise.resolve('a'), 'an object (Promise)']])(
-    'that is no text is an error at the call: %o',
-    async (key, shown) => {
-      const { app } = testApp();
-      const messages = sent(app);
-      const work = app.task('work', locked(() => key as never), async () => {});
-      for (const call of [() => work.delay(), () => work(), () => work.delayMany([[]])]) {
-        const error = await errorOf(call);
-        expect(error).toBeInstanceOf(ConfigError);
-        expect(error.message).toBe(
-          `Expected \`the key that a key function returns\` to be a text, or null for no limit, got ${shown}`,
-        );
-      }
-      expect(messages).toEqual([]);
-    },
-  );
+  it.each([
+    [undefined, 'undefined'],
+    [7, '7'],
+    [Number.NaN, 'NaN'],
+    [{}, 'an object (Object)'],
+    [Promise.resolve('a'), 'an object (Promise)'],
+  ])('that is no text is an error at the call: %o', async (key, shown) => {
+    const { app } = testApp();
+    const messages = sent(app);
+    const work = app.task(
+      'work',
+      locked(() => key as never),
+      async () => {},
+    );
+    for (const call of [() => work.delay(), () => work(), () => work.delayMany([[]])]) {
+      const error = await errorOf(call);
+      expect(error).toBeInstanceOf(ConfigError);
+      expect(error.message).toBe(
+        `Expected \`the key that a key function returns\` to be a text, or null for no limit, got ${shown}`,
+      );
+    }
+    expect(messages).toEqual([]);
+  });
 
   it('whose function throws rejects the call with that error, and sends nothing', async () => {
     const { app } = testApp();
     const messages = sent(app);
-    const work = app.task('work', locked((doc: { id: string }) => doc.id.trim()), async (_doc: { id: string }) => {});
+    const work = app.task(
+      'work',
+      locked((doc: { id: string }) => doc.id.trim()),
+      async (_doc: { id: string }) => {},
+    );
     expect(await errorOf(work.delay({} as never))).toBeInstanceOf(TypeError);
     expect(messages).toEqual([]);
   });
@@ -128,10 +155,20 @@ describe('a key', () => {
 
   it('is computed by the worker for a message of somebody who does not know the task', async () => {
     const test = testApp();
-    const work = test.app.task('work', locked((n: number) => `n:${n}`), async (_n: number) =>
-      currentTask().permits.map(({ resource }) => resource),
+    const work = test.app.task(
+      'work',
+      locked((n: number) => `n:${n}`),
+      async (_n: number) => currentTask().permits.map(({ resource }) => resource),
     );
-    const fields = { id: 'foreign', task: work.taskName, args: [7], retries: 0, deferrals: 0, priority: 0, sentAt: 0 };
+    const fields = {
+      id: 'foreign',
+      task: work.taskName,
+      args: [7],
+      retries: 0,
+      deferrals: 0,
+      priority: 0,
+      sentAt: 0,
+    };
     await test.app.broker.publish([fields], { queue: 'default' });
     await test.drain();
     expect(await test.app.result('foreign').get()).toEqual(['n:7']);
@@ -139,8 +176,20 @@ describe('a key', () => {
 
   it('that cannot be computed by the worker sets the message aside, with the reason', async () => {
     const test = testApp();
-    test.app.task('work', locked((doc: { id: string }) => doc.id.trim()), async (_doc: { id: string }) => {});
-    const fields = { id: 'foreign', task: 'work', args: [{}], retries: 0, deferrals: 0, priority: 0, sentAt: 0 };
+    test.app.task(
+      'work',
+      locked((doc: { id: string }) => doc.id.trim()),
+      async (_doc: { id: string }) => {},
+    );
+    const fields = {
+      id: 'foreign',
+      task: 'work',
+      args: [{}],
+      retries: 0,
+      deferrals: 0,
+      priority: 0,
+      sentAt: 0,
+    };
     await test.app.broker.publish([fields], { queue: 'default' });
     await test.drain();
     const error = await errorOf(test.app.result('foreign').get());

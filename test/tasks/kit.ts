@@ -3,8 +3,9 @@ import { createTestApp, type TestApp, type TestAppOptions } from 'lockkeeper/tes
 import { onTestFinished, vi } from 'vitest';
 import type { PublishOptions } from '../../src/brokers/broker.js';
 import type { Message } from '../../src/message.js';
+import { settle } from '../../src/testing/manual-clock.js';
 
-export { settle } from '../../src/testing/manual-clock.js';
+export { settle };
 
 /** A test app that ends with its test, which fails for what its worker met that was not a task's error. */
 export function testApp(options?: TestAppOptions): TestApp {
@@ -43,6 +44,17 @@ export async function errorOf(failing: PromiseLike<unknown> | (() => unknown)): 
     return error;
   }
   throw new Error('It was expected to fail, and did not');
+}
+
+/** Whether it has not settled, though all went on that can go on without time passing. */
+export async function pending(promise: Promise<unknown>): Promise<boolean> {
+  let waits = true;
+  const settled = () => {
+    waits = false;
+  };
+  promise.then(settled, settled);
+  await settle();
+  return waits;
 }
 
 /** A body that ends when it is told to, and knows how many of it run. */

@@ -144,7 +144,15 @@ describe('a LockedTask', () => {
       async lockedRun() {}
     }
     expect(app.register(Import).limits).toMatchObject([
-      { onBusy: 'fail', maxWait: 60_000, waitTimeout: 2_000, onUnavailable: 'run', lease: 20_000, maxHold: Number.POSITIVE_INFINITY, onLost: 'keep' },
+      {
+        onBusy: 'fail',
+        maxWait: 60_000,
+        waitTimeout: 2_000,
+        onUnavailable: 'run',
+        lease: 20_000,
+        maxHold: Number.POSITIVE_INFINITY,
+        onLost: 'keep',
+      },
     ]);
   });
 
@@ -177,15 +185,91 @@ describe('a LockedTask', () => {
   });
 
   it.each<[string, (base: typeof LockedTask) => unknown, string]>([
-    ['no lockName', (Base) => class Import extends (Base as any) { lockedRun() {} }, 'The LockedTask "Import" has no `lockName`'],
-    ['a lockName that is none', (Base) => class Import extends (Base as any) { lockName = 7; lockedRun() {} }, 'Expected `name` to be a text, or a function of the arguments that gives one, got 7'],
-    ['no lockedRun', (Base) => class Import extends (Base as any) { lockName = 'x' }, 'The LockedTask "Import" has no `lockedRun`'],
-    ['a capacity of 0', (Base) => class Import extends (Base as any) { lockName = 'x'; capacity = 0; lockedRun() {} }, 'Expected `locked("x") capacity` to be a whole number from 1 up, got 0'],
-    ['a countdown that is no time', (Base) => class Import extends (Base as any) { lockName = 'x'; countdown = 'soon'; lockedRun() {} }, 'Expected `locked("x") countdown` to be a duration of 0 or more'],
-    ['a retryOnLock that is neither', (Base) => class Import extends (Base as any) { lockName = 'x'; retryOnLock = 'no'; lockedRun() {} }, 'Expected `retryOnLock of task "Import"` to be true or false, got "no"'],
-    ['an onBusy that is none', (Base) => class Import extends (Base as any) { lockName = 'x'; onBusy = 'later'; lockedRun() {} }, 'Expected `locked("x") onBusy` to be'],
-    ['a task name that is none', (Base) => class Import extends (Base as any) { static taskName = ''; lockName = 'x'; lockedRun() {} }, 'Expected `taskName` to be a text that is not empty, got ""'],
-    ['options that it does not know', (Base) => class Import extends (Base as any) { static options = { prio: 1 }; lockName = 'x'; lockedRun() {} }, '`the options of task "Import"` has no option `prio`'],
+    [
+      'no lockName',
+      (Base) =>
+        class Import extends (Base as any) {
+          lockedRun() {}
+        },
+      'The LockedTask "Import" has no `lockName`',
+    ],
+    [
+      'a lockName that is none',
+      (Base) =>
+        class Import extends (Base as any) {
+          lockName = 7;
+          lockedRun() {}
+        },
+      'Expected `name` to be a text, or a function of the arguments that gives one, got 7',
+    ],
+    [
+      'no lockedRun',
+      (Base) =>
+        class Import extends (Base as any) {
+          lockName = 'x';
+        },
+      'The LockedTask "Import" has no `lockedRun`',
+    ],
+    [
+      'a capacity of 0',
+      (Base) =>
+        class Import extends (Base as any) {
+          lockName = 'x';
+          capacity = 0;
+          lockedRun() {}
+        },
+      'Expected `locked("x") capacity` to be a whole number from 1 up, got 0',
+    ],
+    [
+      'a countdown that is no time',
+      (Base) =>
+        class Import extends (Base as any) {
+          lockName = 'x';
+          countdown = 'soon';
+          lockedRun() {}
+        },
+      'Expected `locked("x") countdown` to be a duration of 0 or more',
+    ],
+    [
+      'a retryOnLock that is neither',
+      (Base) =>
+        class Import extends (Base as any) {
+          lockName = 'x';
+          retryOnLock = 'no';
+          lockedRun() {}
+        },
+      'Expected `retryOnLock of task "Import"` to be true or false, got "no"',
+    ],
+    [
+      'an onBusy that is none',
+      (Base) =>
+        class Import extends (Base as any) {
+          lockName = 'x';
+          onBusy = 'later';
+          lockedRun() {}
+        },
+      'Expected `locked("x") onBusy` to be',
+    ],
+    [
+      'a task name that is none',
+      (Base) =>
+        class Import extends (Base as any) {
+          static taskName = '';
+          lockName = 'x';
+          lockedRun() {}
+        },
+      'Expected `taskName` to be a text that is not empty, got ""',
+    ],
+    [
+      'options that it does not know',
+      (Base) =>
+        class Import extends (Base as any) {
+          static options = { prio: 1 };
+          lockName = 'x';
+          lockedRun() {}
+        },
+      '`the options of task "Import"` has no option `prio`',
+    ],
   ])('is refused with %s', (_, make, message) => {
     const { app } = testApp();
     const failing = () => app.register(make(LockedTask) as never);

@@ -5,7 +5,9 @@ import { errorOf, settle, testApp } from './kit.js';
 describe('inside a run', () => {
   it('a limit that the run holds is entered again at no cost', async () => {
     const test = testApp();
-    const inner = test.app.task('inner', locked('one'), async () => currentTask().permits.map(({ token }) => token));
+    const inner = test.app.task('inner', locked('one'), async () =>
+      currentTask().permits.map(({ token }) => token),
+    );
     const outer = test.app.task('outer', locked('one'), async () => {
       const { token } = currentTask().permits[0]!;
       const tokens = [
@@ -55,7 +57,11 @@ describe('inside a run', () => {
     const rate = test.app.task('rate', limited('starts', '1/m'), async () => 'ran');
     const outer = test.app.task('outer', async (busy: boolean) => {
       if (!busy) return [await inner(), await test.app.locks.using('other', () => 'ran'), await rate()];
-      const errors = [await errorOf(inner()), await errorOf(test.app.locks.acquire('other')), await errorOf(rate())];
+      const errors = [
+        await errorOf(inner()),
+        await errorOf(test.app.locks.acquire('other')),
+        await errorOf(rate()),
+      ];
       return errors.map((error) => [error instanceof BusyError, error.resource]);
     });
     const free = await outer.delay(false);
@@ -88,7 +94,9 @@ describe('inside a run', () => {
     const test = testApp();
     const inner = test.app.task('inner', locked('other', { waitTimeout: '3s' }), async () => 'ran');
     const outer = test.app.task('outer', async (how: 'task' | 'locks') =>
-      how === 'task' ? await inner() : await test.app.locks.using('other', { waitTimeout: '3s' }, () => 'ran'),
+      how === 'task'
+        ? await inner()
+        : await test.app.locks.using('other', { waitTimeout: '3s' }, () => 'ran'),
     );
     for (const how of ['task', 'locks'] as const) {
       const held = await test.app.locks.acquire('other');
@@ -96,7 +104,10 @@ describe('inside a run', () => {
       await test.startWorker();
       await settle();
       await test.clock.advance('3s');
-      expect(await errorOf(late.get({ timeout: 1 }))).toMatchObject({ name: LockTimeoutError.name, code: 'LOCK_TIMEOUT' });
+      expect(await errorOf(late.get({ timeout: 1 }))).toMatchObject({
+        name: LockTimeoutError.name,
+        code: 'LOCK_TIMEOUT',
+      });
       const early = await outer.delay(how);
       await settle();
       await test.clock.advance('2s');
@@ -132,7 +143,11 @@ describe('outside a run', () => {
 
   it('a limit that the body of `using` holds is entered again at no cost', async () => {
     const { app } = testApp();
-    const work = app.task('work', locked('one', { onBusy: 'fail' }), async () => currentTask().permits.length);
+    const work = app.task(
+      'work',
+      locked('one', { onBusy: 'fail' }),
+      async () => currentTask().permits.length,
+    );
     const [inside, twice] = await app.locks.using('one', async () => [
       await work(),
       await app.locks.using('one', () => 'twice'),
@@ -153,7 +168,10 @@ describe('app.locks', () => {
     await b?.release();
     await app.locks.start('sms');
     await app.locks.start('sms');
-    expect(await errorOf(app.locks.start('sms', { waitTimeout: 0 }))).toMatchObject({ code: 'BUSY', retryAfter: 60_000 });
+    expect(await errorOf(app.locks.start('sms', { waitTimeout: 0 }))).toMatchObject({
+      code: 'BUSY',
+      retryAfter: 60_000,
+    });
     expect((await errorOf(app.locks.acquire('sms'))).message).toContain('"sms" is a rate');
   });
 

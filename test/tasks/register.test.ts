@@ -125,11 +125,30 @@ describe('app.register of an object', () => {
   });
 
   it.each<[string, () => unknown, string]>([
-    ['an object without tasks', () => new (class Empty { work() {} })(), 'Empty has no method that is a task: decorate one with @task()'],
-    ['an object without methods', () => ({}), 'Object has no method that is a task: decorate one with @task()'],
+    [
+      'an object without tasks',
+      () =>
+        new (class Empty {
+          work() {}
+        })(),
+      'Empty has no method that is a task: decorate one with @task()',
+    ],
+    [
+      'an object without methods',
+      () => ({}),
+      'Object has no method that is a task: decorate one with @task()',
+    ],
     ['an object without a class', () => Object.create(null), 'Object has no method that is a task'],
-    ['a class', () => Mailer, 'Expected `what to register` to be an object with @task() methods, or a class that extends LockedTask, got the function Mailer'],
-    ['nothing', () => undefined, 'Expected `what to register` to be an object with @task() methods, or a class that extends LockedTask, got undefined'],
+    [
+      'a class',
+      () => Mailer,
+      'Expected `what to register` to be an object with @task() methods, or a class that extends LockedTask, got the function Mailer',
+    ],
+    [
+      'nothing',
+      () => undefined,
+      'Expected `what to register` to be an object with @task() methods, or a class that extends LockedTask, got undefined',
+    ],
     ['a text', () => 'Mailer', 'got "Mailer"'],
   ])('refuses %s', (_, what, message) => {
     const { app } = testApp();

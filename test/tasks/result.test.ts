@@ -1,6 +1,6 @@
 import { ConfigError, currentTask, locked, ResultTimeoutError, TaskRevokedError } from 'lockkeeper';
 import { describe, expect, it } from 'vitest';
-import { errorOf, gate, settle, testApp } from './kit.js';
+import { errorOf, gate, pending, settle, testApp } from './kit.js';
 
 describe('get', () => {
   it('gives what the task returned, to all who ask and as often as they ask', async () => {
@@ -23,7 +23,7 @@ describe('get', () => {
     await test.drain();
     const failing = errorOf(call.get({ timeout: '2s' }));
     await test.clock.advance(1_999);
-    expect(await Promise.race([failing, 'waits'])).toBe('waits');
+    expect(await pending(failing)).toBe(true);
     await test.clock.advance(1);
     const error = await failing;
     expect(error).toBeInstanceOf(ResultTimeoutError);
@@ -89,7 +89,11 @@ describe('state and details', () => {
   it('tell what is passed through too, when the task is told to keep that', async () => {
     const test = testApp();
     const runs = gate();
-    const options = { limits: [locked('one')], trackStates: true, retry: { max: 1, delay: '1s' as const, jitter: false } };
+    const options = {
+      limits: [locked('one')],
+      trackStates: true,
+      retry: { max: 1, delay: '1s' as const, jitter: false },
+    };
     const work = test.app.task('work', options, async () => {
       await runs.body();
       if (currentTask().attempt === 1) throw new RangeError('not yet');
@@ -103,7 +107,10 @@ describe('state and details', () => {
     expect(await call.details()).toMatchObject({ state: 'started' });
     runs.open();
     await settle();
-    expect(await call.details()).toMatchObject({ state: 'retrying', error: { name: 'RangeError', message: 'not yet' } });
+    expect(await call.details()).toMatchObject({
+      state: 'retrying',
+      error: { name: 'RangeError', message: 'not yet' },
+    });
     await test.advance('1s');
     runs.open();
     await settle();

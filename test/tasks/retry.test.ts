@@ -1,13 +1,16 @@
 import { currentTask, type RetryOptions } from 'lockkeeper';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { nextAttempt, retryPolicy } from '../../src/tasks/retry.js';
-import { errorOf, settle, testApp } from './kit.js';
+import { errorOf, pending, testApp } from './kit.js';
 
 class TimeoutError extends Error {}
 class GatewayTimeoutError extends TimeoutError {}
 
 /** When a task that always fails is started, within an hour. */
-async function starts(retry: number | RetryOptions | false | undefined, error: () => unknown = () => new Error('no')) {
+async function starts(
+  retry: number | RetryOptions | false | undefined,
+  error: () => unknown = () => new Error('no'),
+) {
   const test = testApp();
   const at: number[] = [];
   const fail = test.app.task('fail', { retry }, async () => {
@@ -25,9 +28,12 @@ afterEach(() => {
 });
 
 describe('a task that fails', () => {
-  it.each<[number | RetryOptions | false | undefined]>([[undefined], [false], [0], [{ max: 0 }]])('has one attempt when its retries are %o', async (retry) => {
-    expect(await starts(retry)).toEqual([0]);
-  });
+  it.each<[number | RetryOptions | false | undefined]>([[undefined], [false], [0], [{ max: 0 }]])(
+    'has one attempt when its retries are %o',
+    async (retry) => {
+      expect(await starts(retry)).toEqual([0]);
+    },
+  );
 
   it('has as many more as a number says, each pause twice as long as the last, from 1 s', async () => {
     vi.spyOn(Math, 'random').mockReturnValue(0);
@@ -39,11 +45,15 @@ describe('a task that fails', () => {
   });
 
   it('may have pauses of one length', async () => {
-    expect(await starts({ max: 3, delay: '5s', backoff: 'fixed', jitter: false })).toEqual([0, 5_000, 10_000, 15_000]);
+    expect(await starts({ max: 3, delay: '5s', backoff: 'fixed', jitter: false })).toEqual([
+      0, 5_000, 10_000, 15_000,
+    ]);
   });
 
   it('has no pause longer than `maxDelay`', async () => {
-    expect(await starts({ max: 4, delay: '1s', maxDelay: '3s', jitter: false })).toEqual([0, 1_000, 3_000, 6_000, 9_000]);
+    expect(await starts({ max: 4, delay: '1s', maxDelay: '3s', jitter: false })).toEqual([
+      0, 1_000, 3_000, 6_000, 9_000,
+    ]);
   });
 
   it('tells the attempt which it is, and its caller nothing before the last', async () => {
@@ -56,7 +66,7 @@ describe('a task that fails', () => {
     const call = await fail.delay();
     const failing = errorOf(call.get());
     await test.drain();
-    expect(await Promise.race([failing, settle().then(() => 'waits')])).toBe('waits');
+    expect(await pending(failing)).toBe(true);
     expect(await call.details()).toMatchObject({ state: 'retrying', error: { message: 'attempt 1' } });
     await test.advance('1s');
     expect((await failing).message).toBe('attempt 2');

@@ -7,10 +7,14 @@ function noting() {
   const test = testApp();
   const messages = sent(test.app);
   const started: { n: number; at: number }[] = [];
-  const note = test.app.task('note', { queue: 'notes', expires: '1h' }, async (n: number, _more?: unknown) => {
-    started.push({ n, at: test.clock.now() });
-    return n;
-  });
+  const note = test.app.task(
+    'note',
+    { queue: 'notes', expires: '1h' },
+    async (n: number, _more?: unknown) => {
+      started.push({ n, at: test.clock.now() });
+      return n;
+    },
+  );
   return { ...test, test, messages, started, note };
 }
 
@@ -144,7 +148,10 @@ describe('applyAsync', () => {
     const { note, messages, clock } = noting();
     await note.applyAsync([1], { expires: '1m' });
     await note.applyAsync([1], {});
-    expect(messages.map(({ message }) => message.expires)).toEqual([clock.wall() + 60_000, clock.wall() + 3_600_000]);
+    expect(messages.map(({ message }) => message.expires)).toEqual([
+      clock.wall() + 60_000,
+      clock.wall() + 3_600_000,
+    ]);
   });
 
   it('comes first with a higher priority', async () => {
@@ -207,7 +214,11 @@ describe('applyAsync', () => {
   });
 
   it.each<[string, unknown, string]>([
-    ['countdown', -1, 'Expected `countdown` to be a duration of 0 or more (milliseconds, or a text such as \'5s\' or \'2m\'), got -1'],
+    [
+      'countdown',
+      -1,
+      "Expected `countdown` to be a duration of 0 or more (milliseconds, or a text such as '5s' or '2m'), got -1",
+    ],
     ['countdown', 'soon', 'Expected `countdown` to be a duration'],
     ['countdown', null, 'Expected `countdown` to be a duration'],
     ['eta', 5, 'Expected `eta` to be a valid Date, got 5'],
@@ -256,7 +267,13 @@ describe('applyAsync', () => {
 
   it('takes an option that is undefined as one not given', async () => {
     const { note, messages } = noting();
-    const none = { countdown: undefined, eta: undefined, expires: undefined, priority: undefined, queue: undefined };
+    const none = {
+      countdown: undefined,
+      eta: undefined,
+      expires: undefined,
+      priority: undefined,
+      queue: undefined,
+    };
     await note.applyAsync([1], { ...none, taskId: undefined, retry: undefined, ignoreResult: undefined });
     expect(messages[0]?.options).toEqual({ queue: 'notes', delay: 0 });
   });

@@ -31,7 +31,11 @@ const cannotTravel: [string, unknown, string][] = [
   ['NaN', Number.NaN, 'is NaN, which JSON cannot carry'],
   ['an infinity', Number.NEGATIVE_INFINITY, 'is -Infinity, which JSON cannot carry'],
   ['undefined in a list', [1, undefined], 'is undefined (send null)'],
-  ['a hole in a list', Array.from({ length: 2 }, (_, i) => i).concat(new Array(1)), 'is undefined (send null)'],
+  [
+    'a hole in a list',
+    Array.from({ length: 2 }, (_, i) => i).concat(new Array(1)),
+    'is undefined (send null)',
+  ],
   ['a cycle', cycle(), 'is nested too deeply, or contains itself'],
   ['ten thousand lists in each other', nested(10_000), 'is nested too deeply, or contains itself'],
 ];
@@ -48,18 +52,24 @@ const travels: [string, unknown][] = [
 ];
 
 describe('an argument', () => {
-  it.each(cannotTravel)('that would not arrive as it is, is refused where the task is called: %s', async (_, value, what) => {
-    const { app } = testApp();
-    const messages = sent(app);
-    const take = app.task('take', async (..._args: unknown[]) => {});
-    for (const args of [[value, 'last'], ['first', { inside: [value] }, 'last']]) {
-      const error = await errorOf(take.delay(...args));
-      expect(error).toBeInstanceOf(MessageError);
-      expect(error.message).toContain(what);
-      expect(error.message).toContain('take arguments');
-    }
-    expect(messages).toEqual([]);
-  });
+  it.each(cannotTravel)(
+    'that would not arrive as it is, is refused where the task is called: %s',
+    async (_, value, what) => {
+      const { app } = testApp();
+      const messages = sent(app);
+      const take = app.task('take', async (..._args: unknown[]) => {});
+      for (const args of [
+        [value, 'last'],
+        ['first', { inside: [value] }, 'last'],
+      ]) {
+        const error = await errorOf(take.delay(...args));
+        expect(error).toBeInstanceOf(MessageError);
+        expect(error.message).toContain(what);
+        expect(error.message).toContain('take arguments');
+      }
+      expect(messages).toEqual([]);
+    },
+  );
 
   it('is named by the way to it', async () => {
     const { app } = testApp();
@@ -156,7 +166,9 @@ describe('a result', () => {
     const [small, large] = [await give.delay(1_000), await give.delay(3_000)];
     await test.drain();
     expect(await small.get()).toHaveLength(1_000);
-    expect((await errorOf(large.get())).message).toContain('The result of "give" is 3002 bytes, and 2000 are allowed');
+    expect((await errorOf(large.get())).message).toContain(
+      'The result of "give" is 3002 bytes, and 2000 are allowed',
+    );
   });
 
   it('that nobody keeps may be anything', async () => {

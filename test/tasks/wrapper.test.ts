@@ -10,7 +10,10 @@ const unique = (what: string): string => `wrapper-test-${what}-${++names}`;
 describe('locked(…)(fn) without an app', () => {
   it('lets no more run at once than there is room for, and the others wait their turn', async () => {
     const runs = gate();
-    const save = locked(unique('storage'), 2)(async (n: number) => {
+    const save = locked(
+      unique('storage'),
+      2,
+    )(async (n: number) => {
       await runs.body();
       return n * 2;
     });
@@ -29,7 +32,10 @@ describe('locked(…)(fn) without an app', () => {
     const first = locked(name)(runs.body)();
     await until(() => runs.running === 1);
     const app = createApp();
-    const [other, locks] = [app.task('other', locked(name, { onBusy: 'fail' }), async () => {}), createLocks()];
+    const [other, locks] = [
+      app.task('other', locked(name, { onBusy: 'fail' }), async () => {}),
+      createLocks(),
+    ];
     expect(await locks.tryAcquire(name)).toBeUndefined();
     expect(await errorOf(other())).toBeInstanceOf(BusyError);
     runs.open();
@@ -96,7 +102,9 @@ describe('locked(…)(fn) without an app', () => {
 
   it('of a rate that nobody says is an error of the call', async () => {
     const send = limited(unique('no-rate'))(async () => {});
-    expect((await errorOf(send())).message).toMatch(/has no rate: give `limited` one, or declare it in `resources`/);
+    expect((await errorOf(send())).message).toMatch(
+      /has no rate: give `limited` one, or declare it in `resources`/,
+    );
   });
 });
 

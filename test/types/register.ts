@@ -1,4 +1,4 @@
-import { createApp, locked, LockedTask, type Task, task } from 'lockkeeper';
+import { createApp, LockedTask, locked, type Task, task } from 'lockkeeper';
 import { expectTypeOf } from 'vitest';
 
 // Checked by the compiler only: nothing here is ever run.
@@ -35,7 +35,9 @@ export function handles() {
   expectTypeOf(reports.sync).toEqualTypeOf<Task<[n: number], number>>();
   expectTypeOf(reports.generic).toEqualTypeOf<Task<[value: unknown], unknown>>();
   expectTypeOf<keyof typeof reports>().toEqualTypeOf<'build' | 'sync' | 'generic'>();
-  expectTypeOf(reports.build.delay).parameters.toEqualTypeOf<[account: string, month: number, draft?: boolean]>();
+  expectTypeOf(reports.build.delay).parameters.toEqualTypeOf<
+    [account: string, month: number, draft?: boolean]
+  >();
   // @ts-expect-error of another type
   void reports.build.delay(7, 7);
   // @ts-expect-error an argument is missing
@@ -45,7 +47,7 @@ export function handles() {
   // @ts-expect-error not for everybody
   void reports.hidden;
   // @ts-expect-error handles are not to be changed
-  reports.sync = reports.sync;
+  reports.sync = app.task('sync', (n: number) => n);
 }
 
 class ImportData extends LockedTask {
@@ -104,10 +106,9 @@ export function wrongLockedTasks() {
   abstract class Unfinished extends LockedTask {
     lockName = 'x';
   }
-  // @ts-expect-error its capacity is a number
   class WrongField extends LockedTask {
     lockName = 'x';
-    // @ts-expect-error as above
+    // @ts-expect-error a number is meant
     capacity = '3';
     lockedRun() {}
   }

@@ -15,17 +15,25 @@ const save = async (given: Doc, times?: number): Promise<number> => given.size *
 export function theThreeForms() {
   const plain = app.task('save', save);
   const limit = app.task('save', locked('storage'), save);
-  const options = app.task('save', { limits: [locked('storage'), limited('starts', '1/s')], queue: 'q' }, save);
+  const options = app.task(
+    'save',
+    { limits: [locked('storage'), limited('starts', '1/s')], queue: 'q' },
+    save,
+  );
   type Save = Task<[given: Doc, times?: number], number>;
   expectTypeOf(plain).toEqualTypeOf<Save>();
   expectTypeOf(limit).toEqualTypeOf<Save>();
   expectTypeOf(options).toEqualTypeOf<Save>();
 
-  expectTypeOf(app.task('inline', async (id: string) => ({ id }))).toEqualTypeOf<Task<[id: string], { id: string }>>();
+  expectTypeOf(app.task('inline', async (id: string) => ({ id }))).toEqualTypeOf<
+    Task<[id: string], { id: string }>
+  >();
   expectTypeOf(app.task('sync', (n: number) => n)).toEqualTypeOf<Task<[n: number], number>>();
   expectTypeOf(app.task('none', () => {})).toEqualTypeOf<Task<[], void>>();
   expectTypeOf(app.task('rest', async (...all: string[]) => all)).toEqualTypeOf<Task<string[], string[]>>();
-  expectTypeOf(app.task('either', async (n: number) => (n > 0 ? 'yes' : null))).toEqualTypeOf<Task<[n: number], 'yes' | null>>();
+  expectTypeOf(app.task('either', async (n: number) => (n > 0 ? 'yes' : null))).toEqualTypeOf<
+    Task<[n: number], 'yes' | null>
+  >();
   expectTypeOf(app.task('wrapped', locked('storage')(save))).toEqualTypeOf<Save>();
 }
 
@@ -34,7 +42,9 @@ export async function callsAndResults() {
   expectTypeOf(task(doc)).toEqualTypeOf<Promise<number>>();
   expectTypeOf(task.delay(doc, 2)).toEqualTypeOf<Promise<TaskResult<number>>>();
   expectTypeOf(task.delayMany([[doc], [doc, 2]])).toEqualTypeOf<Promise<TaskResult<number>[]>>();
-  expectTypeOf(task.applyAsync([doc], { countdown: '5s', eta: undefined })).toEqualTypeOf<Promise<TaskResult<number>>>();
+  expectTypeOf(task.applyAsync([doc], { countdown: '5s', eta: undefined })).toEqualTypeOf<
+    Promise<TaskResult<number>>
+  >();
   expectTypeOf(await (await task.delay(doc)).get()).toEqualTypeOf<number>();
   expectTypeOf(app.result('id').get()).toEqualTypeOf<Promise<unknown>>();
   expectTypeOf(app.result<Doc>('id').get()).toEqualTypeOf<Promise<Doc>>();

@@ -1,3 +1,4 @@
+import { Crowd } from '../../crowd.js';
 import { ClosedError } from '../../errors.js';
 import type {
   ConsumeOptions,
@@ -20,7 +21,7 @@ export class MemoryConsumer implements Consumer, Served {
   readonly #options: ConsumeOptions;
   readonly #commons: Commons;
   readonly #pump: Pump;
-  readonly #hand = new Set<MemoryDelivery>();
+  readonly #hand = new Crowd<MemoryDelivery>();
   #state: 'fetching' | 'stopped' | 'vanished' | 'closed' = 'fetching';
   #turn = 0;
   /** Somebody was told that no slot is idle, or a slot was freed: `onIdle` is to be called when one is idle. */

@@ -15,6 +15,8 @@ export class MemoryDelivery implements Delivery {
   readonly losses: number;
   readonly revoked: boolean;
   readonly entry: Entry;
+  /** Among those that its consumer has in hand. */
+  place = -1;
   readonly #settle: Origin['settle'];
 
   constructor({ entry, message }: Held, { room, revoked, settle }: Origin) {

@@ -1,0 +1,119 @@
+/** How many tasks a second one worker gets through, what a limit costs, and how soon a task starts. */
+import { createApp, createWorker, locked, type Task } from 'lockkeeper';
+import { benchArgs, broker, coordinator } from './support/args.js';
+import { heapUsed } from './support/heap.js';
+import { newName } from './support/names.js';
+import { atLeast, type Bars, Report } from './support/report.js';
+import { alternate, type Figures, quantile } from './support/rounds.js';
+import { settled } from './support/until.js';
+
+const args = benchArgs(
+  `Tasks that do nothing: enqueued in thousands, then worked off by one worker, results ignored.
+
+  tasksPerSecond    from the first call to the last settled
+  enqueuedPerSecond the calls alone
+  drainedPerSecond  the worker alone
+  ratioToRaw        tasksPerSecond, and drainedRatioToRaw drainedPerSecond, to those of tasks without a limit
+  latencyP50Ms      from the call to the body, at 100 calls a second
+  latencyP99Ms`,
+  {
+    tasks: { default: 20_000, help: 'tasks in a round' },
+    concurrency: { default: 50, help: 'slots of the worker' },
+    rounds: { default: 7, help: 'rounds of each' },
+    seconds: { default: 5, help: 'how long latency is measured' },
+    broker,
+    coordinator,
+  },
+);
+
+const kinds = {
+  none: 'no limit',
+  shared: 'one resource with room for all',
+  own: 'a key of its own for each task',
+};
+type Kind = keyof typeof kinds;
+
+/** An app with one task, whose body only tells that it runs. */
+function appWith(kind: Kind, body: (index: number) => void) {
+  const app = createApp({ broker: args.broker, coordinator: args.coordinator });
+  const options = { ignoreResult: true };
+  const name = newName();
+  const limits = {
+    none: [],
+    shared: [locked(name, 1_000_000)],
+    own: [locked((index: number) => `${name}:${index}`)],
+  };
+  return { app, work: app.task('work', { limits: limits[kind], ...options }, body) };
+}
+
+async function drain(kind: Kind): Promise<Figures> {
+  let left = args.tasks;
+  let allRun!: () => void;
+  const bodies = new Promise<void>((resolve) => {
+    allRun = resolve;
+  });
+  const { app, work } = appWith(kind, () => {
+    if (--left === 0) allRun();
+  });
+  heapUsed();
+
+  const start = performance.now();
+  await enqueue(work);
+  const enqueued = performance.now();
+  await createWorker(app, { concurrency: args.concurrency }).start();
+  await bodies;
+  await settled(app);
+  const end = performance.now();
+
+  await app.close();
+  return {
+    tasksPerSecond: perSecond(end - start),
+    enqueuedPerSecond: perSecond(enqueued - start),
+    drainedPerSecond: perSecond(end - enqueued),
+  };
+}
+
+async function enqueue(work: Task<[number], void>): Promise<void> {
+  for (let from = 0; from < args.tasks; from += 1_000) {
+    const batch = Array.from({ length: Math.min(1_000, args.tasks - from) }, (_, i): [number] => [from + i]);
+    await work.delayMany(batch);
+  }
+}
+
+const perSecond = (ms: number): number => (args.tasks / ms) * 1_000;
+
+async function latency(kind: Kind): Promise<Figures> {
+  const calls = args.seconds * 100;
+  const sent: number[] = [];
+  const latencies: number[] = [];
+  const { app, work } = appWith(kind, (index) => {
+    latencies.push(performance.now() - (sent[index] ?? 0));
+  });
+  await createWorker(app, { concurrency: args.concurrency }).start();
+  for (let index = 0; index < calls; index++) {
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    sent.push(performance.now());
+    await work.delay(index);
+  }
+  await settled(app);
+  await app.close();
+  return { latencyP50Ms: quantile(latencies, 0.5), latencyP99Ms: quantile(latencies, 0.99) };
+}
+
+const report = new Report('throughput', args);
+const drained = await alternate(
+  { none: () => drain('none'), shared: () => drain('shared'), own: () => drain('own') },
+  { rounds: args.rounds, warmUp: true },
+);
+for (const kind of Object.keys(kinds) as Kind[]) {
+  const ratios = {
+    ratioToRaw: drained[kind].ratio('tasksPerSecond', drained.none),
+    drainedRatioToRaw: drained[kind].ratio('drainedPerSecond', drained.none),
+  };
+  const bars: Bars = kind === 'shared' ? { ratioToRaw: atLeast(0.9) } : {};
+  report.row(kinds[kind], { ...drained[kind].medians, ...ratios }, bars);
+}
+for (const kind of Object.keys(kinds) as Kind[]) {
+  report.row(`${kinds[kind]}, 100/s`, await latency(kind));
+}
+report.end();
