@@ -1,7 +1,6 @@
 /** How many tasks a second one worker gets through, what a limit costs, and how soon a task starts. */
 import { createApp, createWorker, locked, type Task } from 'lockkeeper';
 import { benchArgs, broker, coordinator } from './support/args.js';
-import { heapUsed } from './support/heap.js';
 import { newName } from './support/names.js';
 import { atLeast, type Bars, Report } from './support/report.js';
 import { alternate, type Figures, quantile } from './support/rounds.js';
@@ -55,7 +54,6 @@ async function drain(kind: Kind): Promise<Figures> {
   const { app, work } = appWith(kind, () => {
     if (--left === 0) allRun();
   });
-  heapUsed();
 
   const start = performance.now();
   await enqueue(work);

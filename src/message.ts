@@ -25,6 +25,8 @@ export interface Message {
   readonly deferredAt?: number;
   /** Set once `deferredAt` is so long ago that it was warned of. */
   readonly warned?: boolean;
+  /** Workers that died with it, as far as their permits were waited for. */
+  readonly losses?: number;
   /** Times it was taken from a room and moved to another. */
   readonly moves?: number;
   /** Overrides of the task's retry policy, given with this call. */
@@ -110,7 +112,7 @@ export function decode(text: string): Message {
 }
 
 const numbers = ['retries', 'deferrals', 'priority', 'sentAt'] as const;
-const optionalNumbers = ['expires', 'deferredAt', 'moves'] as const;
+const optionalNumbers = ['expires', 'deferredAt', 'losses', 'moves'] as const;
 
 function sharesIn(raw: unknown): (Share | null)[] {
   requireThat(Array.isArray(raw), 'has `shares` that are not a list');

@@ -68,7 +68,11 @@ export class Contact {
     return answer;
   }
 
-  async #answered<T>(answer: Promise<T>, probed: Outage | undefined, unknown: Unknown | undefined): Promise<T> {
+  async #answered<T>(
+    answer: Promise<T>,
+    probed: Outage | undefined,
+    unknown: Unknown | undefined,
+  ): Promise<T> {
     const before = this.#answers;
     try {
       const value = await inTime(this.#clock, this.#coordinator.kind, answer, this.#timeout);

@@ -1,18 +1,19 @@
 import type { Clock } from '../clock.js';
+import type { Crowd } from '../crowd.js';
 import { BusyError, CoordinatorUnavailableError, LockTimeoutError } from '../errors.js';
 import type { Soon } from '../soon.js';
 import type { Busy } from './coordinator.js';
 import type { Lease } from './lease.js';
 import { LocalLine } from './local-line.js';
-import { orOver, Patience } from './patience.js';
 import type { Party } from './party.js';
+import { orOver, Patience } from './patience.js';
 import type { Terms } from './terms.js';
 
 /** What the entrance needs of its locks. */
 export interface EntranceHost {
   readonly clock: Clock;
   /** All who wait for something. */
-  readonly waiting: Set<Patience>;
+  readonly waiting: Crowd<Patience>;
   party(terms: Terms): Party;
   newClaim(): string;
 }
@@ -35,10 +36,16 @@ export class Entrance {
     const mayTry = wait === 0 || !this.#lines.has(terms.resource);
     const tried = mayTry ? this.#host.party(terms).try(terms, { id: this.#host.newClaim() }) : undefined;
     if (tried && !(tried instanceof Promise) && !('kind' in tried)) return tried;
-    return wait === 0 ? await this.#atOnce(terms, tried, signal) : await this.#inTime(terms, tried, wait, signal);
+    return wait === 0
+      ? await this.#atOnce(terms, tried, signal)
+      : await this.#inTime(terms, tried, wait, signal);
   }
 
-  async #atOnce(terms: Terms, tried: Soon<Lease | Busy> | undefined, signal: AbortSignal | undefined): Promise<Lease> {
+  async #atOnce(
+    terms: Terms,
+    tried: Soon<Lease | Busy> | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<Lease> {
     const { clock, waiting } = this.#host;
     const patience = new Patience(clock, { signal, among: waiting });
     try {
@@ -89,8 +96,11 @@ export class Entrance {
   #timedOut(terms: Terms, ms: number, answered: boolean): Error {
     const { outage, coordinator } = this.#host.party(terms);
     if (outage) return outage;
-    if (answered || this.#lines.get(terms.resource)?.answered) return new LockTimeoutError(terms.resource, ms);
-    return new CoordinatorUnavailableError(coordinator.kind, { cause: new Error(`no answer within ${ms} ms`) });
+    if (answered || this.#lines.get(terms.resource)?.answered)
+      return new LockTimeoutError(terms.resource, ms);
+    return new CoordinatorUnavailableError(coordinator.kind, {
+      cause: new Error(`no answer within ${ms} ms`),
+    });
   }
 
   #line(terms: Terms): LocalLine {

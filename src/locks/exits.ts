@@ -91,7 +91,8 @@ export class Exits {
 
   #giveUp(all: readonly Leaving[]): void {
     const error = this.#error;
-    for (const { claim } of all) this.#events.emit('permit.releaseFailed', { resource: claim.resource, error });
+    for (const { claim } of all)
+      this.#events.emit('permit.releaseFailed', { resource: claim.resource, error });
   }
 
   /** Lets everything leave that can leave now. The rest lapses by itself. */

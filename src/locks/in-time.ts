@@ -8,7 +8,12 @@ const courtesy = 100;
  * The answer, if it comes within `timeout`. Coordinators promise that their calls end by then, but no client library is
  * trusted with it: one call that never ends would keep everybody waiting who comes after it.
  */
-export function inTime<T>(clock: Clock, coordinator: string, answer: Promise<T>, timeout: number): Promise<T> {
+export function inTime<T>(
+  clock: Clock,
+  coordinator: string,
+  answer: Promise<T>,
+  timeout: number,
+): Promise<T> {
   return new Promise((resolve, reject) => {
     const cancel = clock.after(timeout + courtesy, () => {
       const cause = new Error(`no answer within ${timeout} ms`);

@@ -95,7 +95,9 @@ export function rateLimit(key: Key, rate: RateText | undefined, options: RateOpt
   const name = `limited(${keyName(key)})`;
   checkObject(options, `${name} options`, [...commonFields, 'cost', 'burst']);
   if (rate === undefined && options.burst !== undefined) {
-    throw new ConfigError(`\`${name}\` has a burst but no rate: give the rate too, or say both in \`resources\``);
+    throw new ConfigError(
+      `\`${name}\` has a burst but no rate: give the rate too, or say both in \`resources\``,
+    );
   }
   return Object.freeze({
     kind: 'rate',
@@ -112,8 +114,15 @@ function common(options: CommonOptions, name: string) {
     onBusy: checkOneOf(options.onBusy ?? 'requeue', `${name} onBusy`, ['requeue', 'skip', 'wait', 'fail']),
     countdown: milliseconds(options.countdown ?? 5_000, `${name} countdown`),
     maxWait: options.maxWait === undefined ? undefined : milliseconds(options.maxWait, `${name} maxWait`),
-    waitTimeout: options.waitTimeout === undefined ? undefined : milliseconds(options.waitTimeout, `${name} waitTimeout`),
-    onUnavailable: checkOneOf(options.onUnavailable ?? 'requeue', `${name} onUnavailable`, ['requeue', 'run', 'fail']),
+    waitTimeout:
+      options.waitTimeout === undefined
+        ? undefined
+        : milliseconds(options.waitTimeout, `${name} waitTimeout`),
+    onUnavailable: checkOneOf(options.onUnavailable ?? 'requeue', `${name} onUnavailable`, [
+      'requeue',
+      'run',
+      'fail',
+    ]),
   };
 }
 

@@ -96,7 +96,8 @@ export class LocalLine {
   /** Gives the lease to the first who waits, if it may go on and fits, and if that one came before `arrival`. */
   passOn(lease: Lease, now: number, arrival = Number.POSITIVE_INFINITY): boolean {
     const [first] = this.#waiters;
-    if (!first || first.arrival > arrival || first.terms.weight !== lease.weight || !mayPassOn(lease, now)) return false;
+    if (!first || first.arrival > arrival || first.terms.weight !== lease.weight || !mayPassOn(lease, now))
+      return false;
     lease.turns++;
     first.admit(lease);
     return true;

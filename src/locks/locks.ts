@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { checkObject, checkWhole } from '../check.js';
 import { type Clock, systemClock } from '../clock.js';
+import { Crowd } from '../crowd.js';
 import { type Duration, milliseconds } from '../duration.js';
 import { ClosedError, ConfigError } from '../errors.js';
 import { Events } from '../events.js';
@@ -104,7 +105,7 @@ export class Locks {
   /** Host, process and incarnation: who holds, for those who look. */
   readonly owner: string;
   /** @internal All who wait for something. */
-  readonly waiting = new Set<Patience>();
+  readonly waiting = new Crowd<Patience>();
   readonly #parties = new Map<Coordinator, Party>();
   readonly #entrance = new Entrance(this);
   readonly #incarnation = randomBytes(6).toString('hex');
@@ -127,12 +128,16 @@ export class Locks {
    */
   async acquire(resource: string, options: AcquireOptions = {}): Promise<Permit> {
     const terms = this.#terms(resource, options);
-    const wait = options.waitTimeout === undefined ? undefined : milliseconds(options.waitTimeout, 'waitTimeout');
+    const wait =
+      options.waitTimeout === undefined ? undefined : milliseconds(options.waitTimeout, 'waitTimeout');
     return await this.enter(terms, { waitTimeout: wait, signal: options.signal });
   }
 
   /** A permit if there is room now, else nothing. */
-  async tryAcquire(resource: string, options: Omit<AcquireOptions, 'waitTimeout' | 'signal'> = {}): Promise<Permit | undefined> {
+  async tryAcquire(
+    resource: string,
+    options: Omit<AcquireOptions, 'waitTimeout' | 'signal'> = {},
+  ): Promise<Permit | undefined> {
     const terms = this.#terms(resource, options);
     const nested = this.#nested(terms);
     if (nested) return nested;
@@ -145,7 +150,10 @@ export class Locks {
   using<R>(resource: string, body: (permit: Permit) => R): Promise<Awaited<R>>;
   using<R>(resource: string, options: AcquireOptions, body: (permit: Permit) => R): Promise<Awaited<R>>;
   async using<R>(resource: string, ...rest: [unknown, unknown?]): Promise<Awaited<R>> {
-    const [options, body] = (rest.length === 1 ? [{}, rest[0]] : rest) as [AcquireOptions, (permit: Permit) => R];
+    const [options, body] = (rest.length === 1 ? [{}, rest[0]] : rest) as [
+      AcquireOptions,
+      (permit: Permit) => R,
+    ];
     if (typeof body !== 'function') throw ConfigError.expected('body', 'a function', body);
     const permit = await this.acquire(resource, options);
     try {
@@ -156,13 +164,21 @@ export class Locks {
   }
 
   /** Waits for a start under a rate, up to `waitTimeout`. */
-  async start(resource: string, options: { cost?: number; waitTimeout?: Duration; signal?: AbortSignal } = {}): Promise<void> {
+  async start(
+    resource: string,
+    options: { cost?: number; waitTimeout?: Duration; signal?: AbortSignal } = {},
+  ): Promise<void> {
     checkName(resource);
     checkObject(options, 'options', ['cost', 'waitTimeout', 'signal']);
-    const limit = options.cost === undefined ? plainRate : rateLimit(resource, undefined, { cost: options.cost });
+    const limit =
+      options.cost === undefined ? plainRate : rateLimit(resource, undefined, { cost: options.cost });
     const terms = termsOf(this.settings.resources, limit, shareOf({ ...limit, key: resource }, []) as Share);
-    const wait = options.waitTimeout === undefined ? undefined : milliseconds(options.waitTimeout, 'waitTimeout');
-    await waitForStarts(this, [terms], { wait: () => wait ?? this.defaultWait(terms), signal: options.signal });
+    const wait =
+      options.waitTimeout === undefined ? undefined : milliseconds(options.waitTimeout, 'waitTimeout');
+    await waitForStarts(this, [terms], {
+      wait: () => wait ?? this.defaultWait(terms),
+      signal: options.signal,
+    });
   }
 
   /** Capacity, holders and who waits. */
@@ -171,11 +187,18 @@ export class Locks {
   }
 
   /** A capacity that counts for everybody, whatever they declare; `undefined` takes it back. */
-  async setCapacity(resource: string, capacity: number | undefined, options: { expiresIn?: Duration } = {}): Promise<void> {
+  async setCapacity(
+    resource: string,
+    capacity: number | undefined,
+    options: { expiresIn?: Duration } = {},
+  ): Promise<void> {
     checkObject(options, 'options', ['expiresIn']);
     if (capacity !== undefined) checkWhole(capacity, 'capacity');
-    const expiresIn = options.expiresIn === undefined ? undefined : milliseconds(options.expiresIn, 'expiresIn');
-    await this.#call(resource, (coordinator, call) => coordinator.setCapacity(resource, capacity, { ...call, expiresIn }));
+    const expiresIn =
+      options.expiresIn === undefined ? undefined : milliseconds(options.expiresIn, 'expiresIn');
+    await this.#call(resource, (coordinator, call) =>
+      coordinator.setCapacity(resource, capacity, { ...call, expiresIn }),
+    );
   }
 
   /** Puts a resource on hold for everybody: nothing is granted, no start is booked before the time is over. */
@@ -193,7 +216,10 @@ export class Locks {
     return this.#call(resource, (coordinator, options) => coordinator.evict({ resource, id }, options));
   }
 
-  async #call<T>(resource: string, call: (coordinator: Coordinator, options: CallOptions) => Promise<T>): Promise<T> {
+  async #call<T>(
+    resource: string,
+    call: (coordinator: Coordinator, options: CallOptions) => Promise<T>,
+  ): Promise<T> {
     const { callTimeout: timeout, resources } = this.settings;
     const { coordinator } = resources.resolve(checkName(resource));
     return await inTime(this.clock, coordinator.kind, call(coordinator, { timeout }), timeout);

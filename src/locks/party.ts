@@ -4,7 +4,16 @@ import type { Events } from '../events.js';
 import type { Soon } from '../soon.js';
 import { Bell } from './bell.js';
 import { Contact, type Unknown } from './contact.js';
-import type { Booking, Busy, Claim, ClaimRef, Coordinator, EnterRequest, Granted, Queued } from './coordinator.js';
+import type {
+  Booking,
+  Busy,
+  Claim,
+  ClaimRef,
+  Coordinator,
+  EnterRequest,
+  Granted,
+  Queued,
+} from './coordinator.js';
 import type { LockEvents } from './events.js';
 import { type Lease, margin } from './lease.js';
 import { LeaseKeeper } from './lease-keeper.js';
@@ -120,7 +129,12 @@ export class Party {
     throw signal.reason;
   }
 
-  #enter(terms: Terms, claims: readonly Claim[], line: boolean, unknown: Unknown): Soon<Lease[] | Queued | Busy> {
+  #enter(
+    terms: Terms,
+    claims: readonly Claim[],
+    line: boolean,
+    unknown: Unknown,
+  ): Soon<Lease[] | Queued | Busy> {
     const { clock, callTimeout, owner } = this.#options;
     const sentAt = moment(clock);
     const request: EnterRequest = {
@@ -157,7 +171,9 @@ export class Party {
     const passed = since(this.#options.clock, sentAt);
     if (grants.every(({ lease }) => passed < lease - margin(lease))) return;
     unknown.lost?.();
-    throw this.#contact.unavailable(new Error(`its lease had ended when it was granted, after ${Math.round(passed)} ms`));
+    throw this.#contact.unavailable(
+      new Error(`its lease had ended when it was granted, after ${Math.round(passed)} ms`),
+    );
   }
 
   #giveBack({ resource, lease }: Terms, claims: readonly { readonly id: string }[]): void {
@@ -212,7 +228,11 @@ export class Party {
     if (this.#mismatches.has(terms.resource) || this.#mismatches.size >= 1_000) return;
     this.#mismatches.add(terms.resource);
     const { resource, capacity } = terms;
-    this.#options.events.emit('capacity.mismatch', { resource, declared: capacity, alsoDeclared: alsoDeclared ?? capacity });
+    this.#options.events.emit('capacity.mismatch', {
+      resource,
+      declared: capacity,
+      alsoDeclared: alsoDeclared ?? capacity,
+    });
   }
 
   #until<T>(question: Promise<T>): Promise<T> {

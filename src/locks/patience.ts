@@ -1,5 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import type { Cancel, Clock } from '../clock.js';
+import type { Crowd, Member } from '../crowd.js';
 
 export interface PatienceOptions {
   /** Gives up. */
@@ -7,14 +8,16 @@ export interface PatienceOptions {
   /** So many milliseconds, and the reason to abort with then. */
   readonly limit?: { readonly ms: number; readonly reason: () => unknown };
   /** All who wait: this one is among them until its waiting is over, to be aborted together. */
-  readonly among?: Set<Patience>;
+  readonly among?: Crowd<Patience>;
 }
 
 /**
  * How long something is waited for: it is over when the time is up, or when somebody gives up. Everyone who waits has one,
  * so it makes a signal only for those who need one.
  */
-export class Patience {
+export class Patience implements Member {
+  /** @internal For its crowd alone. */
+  place = -1;
   readonly #options: PatienceOptions;
   readonly #cancel: Cancel | undefined;
   #controller: AbortController | undefined;
@@ -78,7 +81,11 @@ function follow(signal: AbortSignal, onAbort: () => void): void {
 }
 
 /** The answer, or the reason as soon as the patience is over; an answer that comes after that is handed to `late`. */
-export function orOver<T>(answer: Promise<T>, patience: Patience, late: (answer: T) => void = () => {}): Promise<T> {
+export function orOver<T>(
+  answer: Promise<T>,
+  patience: Patience,
+  late: (answer: T) => void = () => {},
+): Promise<T> {
   return new Promise((resolve, reject) => {
     const onAbort = () => {
       answer.then(late, () => {});

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { ConfigError, PermitLostError, PermitReleasedError } from '../errors.js';
 import type { Coordinator } from './coordinator.js';
 import type { Lease } from './lease.js';
@@ -62,6 +63,7 @@ export class PermitHandle implements Permit {
     this.#check();
     if (!this.#controller) {
       this.#controller = new AbortController();
+      setMaxListeners(0, this.#controller.signal);
       if (this.#aborted) this.#controller.abort(this.#aborted);
     }
     return this.#controller.signal;

@@ -47,7 +47,10 @@ export class Resources {
 
   constructor(declared: Readonly<Record<string, ResourceOptions>>, coordinator: Coordinator) {
     this.#undeclared = { kind: 'undeclared', coordinator, lease: defaultLease, maxHold: defaultMaxHold };
-    for (const [name, options] of Object.entries(checkObject(declared, 'resources')) as [string, ResourceOptions][]) {
+    for (const [name, options] of Object.entries(checkObject(declared, 'resources')) as [
+      string,
+      ResourceOptions,
+    ][]) {
       const resource = declare(name, options, coordinator);
       if (name.endsWith('*')) this.#patterns.push({ prefix: name.slice(0, -1), resource });
       else this.#exact.set(name, resource);
@@ -64,7 +67,11 @@ export class Resources {
 
   /** Every coordinator that is named, once. */
   get coordinators(): Set<Coordinator> {
-    const all = [...this.#exact.values(), ...this.#patterns.map(({ resource }) => resource), this.#undeclared];
+    const all = [
+      ...this.#exact.values(),
+      ...this.#patterns.map(({ resource }) => resource),
+      this.#undeclared,
+    ];
     return new Set(all.map(({ coordinator }) => coordinator));
   }
 
@@ -79,10 +86,14 @@ function declare(name: string, options: ResourceOptions, appCoordinator: Coordin
   checkObject(options, path, fields);
   const star = name.indexOf('*');
   if (star !== -1 && star !== name.length - 1) {
-    throw new ConfigError(`\`${path}\`: a \`*\` may only stand at the end of a name, where it matches the rest of it`);
+    throw new ConfigError(
+      `\`${path}\`: a \`*\` may only stand at the end of a name, where it matches the rest of it`,
+    );
   }
   if (options.rate !== undefined && options.capacity !== undefined) {
-    throw new ConfigError(`\`${path}\` has both a capacity and a rate: make them two resources, and put both on the task`);
+    throw new ConfigError(
+      `\`${path}\` has both a capacity and a rate: make them two resources, and put both on the task`,
+    );
   }
   if (options.layout !== undefined) checkText(options.layout, `${path}.layout`);
   const coordinator = coordinatorFrom(options.coordinator ?? appCoordinator, `${path}.coordinator`);
@@ -107,11 +118,19 @@ function declarePermits(path: string, options: ResourceOptions, coordinator: Coo
 
 function declareRate(path: string, options: ResourceOptions, coordinator: Coordinator): Resource {
   for (const field of ['lease', 'maxHold'] as const) {
-    if (options[field] !== undefined) throw new ConfigError(`\`${path}\` is a rate, which holds nothing: it has no ${field}`);
+    if (options[field] !== undefined)
+      throw new ConfigError(`\`${path}\` is a rate, which holds nothing: it has no ${field}`);
   }
   const rate = parseRate(options.rate, options.burst, `${path}.rate`);
   checkRateFeature(path, coordinator);
-  return { kind: 'rate', rate, coordinator, lease: defaultLease, maxHold: defaultMaxHold, layout: options.layout };
+  return {
+    kind: 'rate',
+    rate,
+    coordinator,
+    lease: defaultLease,
+    maxHold: defaultMaxHold,
+    layout: options.layout,
+  };
 }
 
 /** Milliseconds; `false` is for ever. */
@@ -121,13 +140,20 @@ export function holdOf(value: Duration | false | undefined, name: string): numbe
 }
 
 /** Throws when permits as declared are more than the coordinator can keep: never a silent downgrade. */
-export function checkFeatures(name: string, { coordinator, capacity, lease }: Pick<Resource, 'coordinator' | 'capacity' | 'lease'>): void {
+export function checkFeatures(
+  name: string,
+  { coordinator, capacity, lease }: Pick<Resource, 'coordinator' | 'capacity' | 'lease'>,
+): void {
   const { features, kind } = coordinator;
   if ((capacity ?? 1) > 1 && !features.semaphore) {
-    throw new ConfigError(`\`${name}\` has a capacity of ${capacity}, and the ${kind} coordinator keeps mutexes only: ${remedy}`);
+    throw new ConfigError(
+      `\`${name}\` has a capacity of ${capacity}, and the ${kind} coordinator keeps mutexes only: ${remedy}`,
+    );
   }
   if (lease < features.minLease) {
-    throw new ConfigError(`\`${name}\` has a lease of ${lease} ms, and the ${kind} coordinator needs ${features.minLease} ms or more`);
+    throw new ConfigError(
+      `\`${name}\` has a lease of ${lease} ms, and the ${kind} coordinator needs ${features.minLease} ms or more`,
+    );
   }
 }
 
@@ -141,7 +167,9 @@ export function checkWeight(name: string, coordinator: Coordinator, weight: numb
 
 export function checkRateFeature(name: string, coordinator: Coordinator): void {
   if (coordinator.features.rate) return;
-  throw new ConfigError(`\`${name}\` is a rate, which the ${coordinator.kind} coordinator cannot keep: ${remedy}`);
+  throw new ConfigError(
+    `\`${name}\` is a rate, which the ${coordinator.kind} coordinator cannot keep: ${remedy}`,
+  );
 }
 
 const remedy = 'name another with `coordinator` on that resource';

@@ -64,7 +64,12 @@ function bookingOf({ resource }: Terms, booking: string): ClaimRef {
   return { resource, id: `${booking}:${resource}` };
 }
 
-async function giveBack(locks: Locks, rates: readonly Terms[], booking: string, patience: number): Promise<void> {
+async function giveBack(
+  locks: Locks,
+  rates: readonly Terms[],
+  booking: string,
+  patience: number,
+): Promise<void> {
   await Promise.all(rates.map((terms) => locks.party(terms).exit(bookingOf(terms, booking), patience)));
 }
 

@@ -63,7 +63,17 @@ function rateTerms(limit: Limit, share: Share, resource: ReturnType<Resources['r
     );
   }
   const { coordinator, lease, maxHold, layout } = resource;
-  return { limit, resource: share.key, coordinator, weight: share.weight, capacity: 1, lease, maxHold, layout, rate };
+  return {
+    limit,
+    resource: share.key,
+    coordinator,
+    weight: share.weight,
+    capacity: 1,
+    lease,
+    maxHold,
+    layout,
+    rate,
+  };
 }
 
 /** For the side that makes the call: throws `ConfigError` when the limit can never be met as it is declared. */

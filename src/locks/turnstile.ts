@@ -49,7 +49,9 @@ export class Turnstile {
       this.#waiting.delete(resource);
       return;
     }
-    const together = waiting.filter((asker) => asker === first || goTogether(asker, first)).slice(0, mostAtOnce);
+    const together = waiting
+      .filter((asker) => asker === first || goTogether(asker, first))
+      .slice(0, mostAtOnce);
     const chosen = new Set(together);
     this.#waiting.set(
       resource,

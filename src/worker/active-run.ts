@@ -1,10 +1,16 @@
 import type { Delivery } from '../brokers/broker.js';
 import type { Cancel, Clock } from '../clock.js';
-import { MaxHoldError, PermitLostError, ShutdownError, SoftTimeLimitError, TimeLimitError } from '../errors.js';
+import {
+  MaxHoldError,
+  PermitLostError,
+  ShutdownError,
+  SoftTimeLimitError,
+  TimeLimitError,
+} from '../errors.js';
 import type { Lease } from '../locks/lease.js';
 import type { PermitHandle } from '../locks/permit.js';
 import { scope } from '../locks/scope.js';
-import { Later, RunContext } from '../tasks/context.js';
+import { Later, type RunContext } from '../tasks/context.js';
 import type { TaskRecord } from '../tasks/task.js';
 
 /** How a body ended. */
@@ -68,7 +74,8 @@ export class ActiveRun {
     const body = scope.run(this.context, async () => await record.run(args));
     body.then(
       (value) => this.#ended({ kind: 'returned', value }),
-      (error) => this.#ended(error instanceof Later ? { kind: 'later', later: error } : { kind: 'threw', error }),
+      (error) =>
+        this.#ended(error instanceof Later ? { kind: 'later', later: error } : { kind: 'threw', error }),
     );
   }
 

@@ -2,7 +2,7 @@ import type { Delivery } from '../brokers/broker.js';
 import { MessageError } from '../errors.js';
 import type { Lease } from '../locks/lease.js';
 import { defaultWaitTimeout } from '../locks/limit.js';
-import { allTerms, type Entry, type EnterOptions, sharesOf, tryAll, waitForAll } from '../locks/limits.js';
+import { allTerms, type EnterOptions, type Entry, sharesOf, tryAll, waitForAll } from '../locks/limits.js';
 import { chain } from '../locks/local-line.js';
 import type { Locks } from '../locks/locks.js';
 import type { Terms } from '../locks/terms.js';
@@ -22,6 +22,8 @@ export const movesBeforeWaiting = 3;
 export interface AdmissionHost {
   readonly locks: Locks;
   readonly concurrency: number;
+  /** Milliseconds after which what a dead worker had in hand is delivered again. */
+  readonly lease: number;
   readonly doormen: Pick<Doormen, 'knowsBusy' | 'refused'>;
   /** Aborts when the worker stops. */
   readonly stopping: AbortSignal;
@@ -55,12 +57,21 @@ export class Admission {
     const { locks } = this.#host;
     const asked = this.#withShares(delivery.message, record);
     const all = allTerms(locks, record.limits, asked.shares ?? []);
-    const message = all.some((terms) => terms.rate) ? { ...asked, booking: asked.booking ?? locks.newClaim() } : asked;
+    const message = all.some((terms) => terms.rate)
+      ? { ...asked, booking: asked.booking ?? locks.newClaim() }
+      : asked;
     return whenThere(this.#enter(delivery, message, all, inHand), (entry) => ({ message, all, entry }));
   }
 
-  #enter(delivery: Delivery, message: Message, all: readonly Terms[], inHand: Lease | undefined): Soon<Entry> {
+  #enter(
+    delivery: Delivery,
+    message: Message,
+    all: readonly Terms[],
+    inHand: Lease | undefined,
+  ): Soon<Entry> {
     const options = this.#options(delivery, message, inHand);
+    const lasting = this.#outlasting(delivery, all);
+    if (lasting) return lasting;
     if (inHand && delivery.losses > 0) return this.#enterAgain(message, all, inHand, options);
     if (this.#mustWaitInOrder(message, all)) return this.#waitInOrder(all, options);
     const busy = this.#knownBusy(delivery, all, inHand);
@@ -90,7 +101,9 @@ export class Admission {
     try {
       return { ...message, shares: sharesOf(this.#host.locks, record.limits, message.args) };
     } catch (error) {
-      throw new MessageError(`its limits could not be worked out: ${(error as Error).message}`, { cause: error });
+      throw new MessageError(`its limits could not be worked out: ${(error as Error).message}`, {
+        cause: error,
+      });
     }
   }
 
@@ -132,10 +145,25 @@ export class Admission {
   }
 
   /**
+   * The permits of a worker that died end one of their leases after it. A message that comes back sooner waits for that,
+   * for a permit that was handed on does not tell which message it was for.
+   */
+  #outlasting({ losses, message }: Delivery, all: readonly Terms[]): Entry | undefined {
+    if (losses <= (message.losses ?? 0)) return undefined;
+    const terms = all.find(({ rate, lease }) => !rate && lease > this.#host.lease);
+    return terms && { kind: 'busy', retryAfter: 0, ownUntil: terms.lease - this.#host.lease, terms };
+  }
+
+  /**
    * A message that outlived a worker may still be running there, under a permit of its own. The coordinator refuses such
    * a claim by itself; a permit in hand needs no claim, so it is looked up.
    */
-  async #enterAgain(message: Message, all: readonly Terms[], inHand: Lease, options: EnterOptions): Promise<Entry> {
+  async #enterAgain(
+    message: Message,
+    all: readonly Terms[],
+    inHand: Lease,
+    options: EnterOptions,
+  ): Promise<Entry> {
     const { locks } = this.#host;
     const terms = all.find(({ resource }) => resource === inHand.resource);
     const { holders } = await locks.inspect(inHand.resource);

@@ -7,7 +7,7 @@ import type { Later } from '../tasks/context.js';
 import { nextAttempt } from '../tasks/retry.js';
 import type { TaskRecord } from '../tasks/task.js';
 import type { ActiveRun, BodyEnd } from './active-run.js';
-import { deferred, nextTry, parking } from './deferral.js';
+import { deferred, parking, ran } from './deferral.js';
 import type { Journal } from './journal.js';
 import type { Ended } from './run.js';
 
@@ -77,15 +77,25 @@ export class Conclusion {
     }
   }
 
-  async #attemptFailed(run: ActiveRun, record: TaskRecord, error: unknown, delay?: number): Promise<Verdict> {
+  /** `asked`: the body itself wants another attempt, whatever its policy thinks of the error. */
+  async #attemptFailed(
+    run: ActiveRun,
+    record: TaskRecord,
+    error: unknown,
+    asked = false,
+    delay?: number,
+  ): Promise<Verdict> {
     const { delivery } = run;
     const { message } = delivery;
-    const next = nextAttempt(record.settings.retry, message.retries, error, message.retry);
+    const { retry } = record.settings;
+    const policy = asked ? { ...retry, worthIt: () => true } : retry;
+    const next = nextAttempt(policy, message.retries, error, message.retry);
+
     if (next === undefined) return await this.#failed(run, record, error);
     const after = delay ?? next;
     await this.#journal.keep(delivery, record, { state: 'retrying', error: toRemoteError(error) });
     this.#journal.tell('task.retried', delivery, { error, attempt: message.retries + 1, after });
-    return { outcome: { kind: 'again', message: nextTry(message), after } };
+    return { outcome: { kind: 'again', message: { ...ran(message), retries: message.retries + 1 }, after } };
   }
 
   async #failed(run: ActiveRun, record: TaskRecord, error: unknown): Promise<Verdict> {
@@ -96,11 +106,16 @@ export class Conclusion {
   async #later(run: ActiveRun, record: TaskRecord, later: Later): Promise<Verdict> {
     if (later.kind === 'retry') {
       const error = later.error ?? new Error(`"${record.name}" asked for another attempt, and none is left`);
-      return await this.#attemptFailed(run, record, error, later.after);
+      return await this.#attemptFailed(run, record, error, true, later.after);
     }
-    const message = { ...run.delivery.message, deferrals: run.delivery.message.deferrals + 1, booking: undefined };
+    const message = {
+      ...run.delivery.message,
+      deferrals: run.delivery.message.deferrals + 1,
+      booking: undefined,
+    };
     const after = later.after ?? 0;
     const facts = { resource: '', reason: 'asked', after, deferrals: message.deferrals } as const;
+    await this.#journal.pass(run.delivery, record, { state: 'deferred' });
     this.#journal.tell('task.deferred', run.delivery, facts);
     return { outcome: { kind: 'again', message, after } };
   }
@@ -110,9 +125,10 @@ export class Conclusion {
     const { delivery } = run;
     this.#journal.tell('task.lost', delivery, { cause: 'permit' });
     if (terms.limit.onLost === 'fail') {
-      return await this.#failed(run, record, new PermitLostError(terms.resource, 'deadline'));
+      const error = run.leases.find(({ lost, resource }) => lost && resource === terms.resource)?.lost;
+      return await this.#failed(run, record, error ?? new PermitLostError(terms.resource, 'deadline'));
     }
-    const message = { ...deferred(delivery.message, this.#clock), booking: undefined };
+    const message = deferred(ran(delivery.message), this.#clock);
     return { outcome: { kind: 'again', message, room: parking(message, terms) }, park: terms };
   }
 
@@ -124,7 +140,7 @@ export class Conclusion {
 
   #shutDown({ delivery }: ActiveRun): Verdict {
     this.#journal.tell('task.lost', delivery, { cause: 'shutdown' });
-    return { outcome: { kind: 'again', message: { ...delivery.message, booking: undefined }, after: 0 } };
+    return { outcome: { kind: 'again', message: ran(delivery.message), after: 0 } };
   }
 
   async #revoked({ delivery }: ActiveRun, record: TaskRecord): Promise<Verdict> {

@@ -40,14 +40,7 @@ function deadline(message: Message, { limit }: Terms): number | undefined {
   return Number.isFinite(at) ? at : undefined;
 }
 
-/** The message as it comes back for another attempt: its waiting begins anew. */
-export function nextTry(message: Message): Message {
-  return {
-    ...message,
-    retries: message.retries + 1,
-    deferredAt: undefined,
-    warned: undefined,
-    moves: undefined,
-    booking: undefined,
-  };
+/** The message as it comes back after a run, whatever that came to: its waiting begins anew. */
+export function ran(message: Message): Message {
+  return { ...message, deferredAt: undefined, warned: undefined, moves: undefined, booking: undefined };
 }

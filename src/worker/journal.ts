@@ -13,7 +13,11 @@ export class Journal {
     this.#app = app;
   }
 
-  tell<K extends keyof AppEvents>(name: K, delivery: Delivery, facts: Omit<AppEvents[K], keyof TaskEvent>): void {
+  tell<K extends keyof AppEvents>(
+    name: K,
+    delivery: Delivery,
+    facts: Omit<AppEvents[K], keyof TaskEvent>,
+  ): void {
     if (!this.#app.events.has(name)) return;
     const { message, queue } = delivery;
     const event = { id: message.id, task: message.task, queue, ...facts };

@@ -32,7 +32,8 @@ export class PutOff {
     const { terms } = refused;
     if (refused.kind === 'unavailable') return await this.#unavailable(delivery, record, asked, refused);
     if (refused.kind === 'busy' && refused.ownUntil !== undefined) {
-      return await this.#delay(delivery, record, asked, terms, refused.ownUntil, 'own-permit');
+      const waitedFor = { ...asked, losses: delivery.losses };
+      return await this.#delay(delivery, record, waitedFor, terms, refused.ownUntil, 'own-permit');
     }
     if (refused.kind !== 'later' && (terms.limit.onBusy === 'skip' || terms.limit.onBusy === 'fail')) {
       const retryAfter = refused.kind === 'busy' ? refused.retryAfter : refused.after;
@@ -40,19 +41,20 @@ export class PutOff {
     }
     const after = refused.kind === 'busy' ? 0 : refused.after;
     const patience = patienceLeft(asked, terms, this.#clock);
-    if (patience <= 0 || after > patience) return await this.#fail(delivery, record, maxWaitError(asked, terms, this.#clock));
+    if (patience <= 0 || after > patience)
+      return await this.#fail(delivery, record, maxWaitError(asked, terms, this.#clock));
     if (refused.kind === 'busy') return await this.#busy(delivery, record, asked, terms);
-    return await this.#delay(delivery, record, asked, terms, Math.min(after, bookingHorizon), 'booked');
+    const reason = refused.kind === 'later' ? 'booked' : 'busy';
+    return await this.#delay(delivery, record, asked, terms, Math.min(after, bookingHorizon), reason);
   }
 
   /**
    * There is room, but older messages of the resource are parked, for whom this worker had no slot: it goes behind them,
    * and its permit and slot go to the first of them.
    */
-  behind(delivery: Delivery, asked: Message, terms: Terms): Verdict {
+  async behind(delivery: Delivery, record: TaskRecord, asked: Message, terms: Terms): Promise<Verdict> {
     const message = deferred(asked, this.#clock);
-    const facts = { resource: terms.resource, reason: 'busy', deferrals: message.deferrals } as const;
-    this.#journal.tell('task.deferred', delivery, facts);
+    await this.#tell(delivery, record, message, terms, 'busy');
     return { outcome: { kind: 'again', message, room: parking(message, terms) }, park: terms };
   }
 
@@ -112,7 +114,8 @@ export class PutOff {
 
   async #refuse(delivery: Delivery, record: TaskRecord, terms: Terms, retryAfter: number): Promise<Verdict> {
     const { resource, limit } = terms;
-    if (limit.onBusy === 'fail') return await this.#fail(delivery, record, new BusyError(resource, retryAfter));
+    if (limit.onBusy === 'fail')
+      return await this.#fail(delivery, record, new BusyError(resource, retryAfter));
     await this.#journal.keep(delivery, record, { state: 'skipped', reason: `"${resource}" is busy` });
     this.#journal.tell('task.skipped', delivery, { resource });
     return { outcome: { kind: 'skipped' } };
@@ -138,7 +141,8 @@ export class PutOff {
     reason: DeferralReason,
     after?: number,
   ): Promise<void> {
-    if (record.settings.trackStates) await this.#journal.pass(delivery, record, { state: 'deferred', resource });
+    if (record.settings.trackStates)
+      await this.#journal.pass(delivery, record, { state: 'deferred', resource });
     this.#journal.tell('task.deferred', delivery, { resource, reason, after, deferrals: message.deferrals });
   }
 }

@@ -61,7 +61,8 @@ export class Runner {
   async run(delivery: Delivery, inHand?: Lease): Promise<Ended> {
     const held = inHand ? [inHand] : none;
     const record = this.#host.app.tasks.get(delivery.message.task);
-    if (!record) return await this.#aside(delivery, record, `no task "${delivery.message.task}" is known here`, held);
+    if (!record)
+      return await this.#aside(delivery, record, `no task "${delivery.message.task}" is known here`, held);
     if (this.#isUnwanted(delivery, record)) return await this.#unwanted(delivery, record, held);
     if (record.limits.length === 0) return await this.#body(delivery, record, none, held, none);
     try {
@@ -85,7 +86,8 @@ export class Runner {
     if (entry.kind !== 'entered') return this.#refused(delivery, record, admitted, inHand, held);
     const [own] = all;
     if (own && all.length === 1 && !inHand && this.#host.doormen.waitsForSlot(own.resource)) {
-      return Promise.resolve({ ...this.#putOff.behind(delivery, message, own), leases: entry.leases });
+      const { leases } = entry;
+      return this.#putOff.behind(delivery, record, message, own).then((verdict) => ({ ...verdict, leases }));
     }
     return this.#body(withMessage(delivery, message), record, all, held, entry.leases);
   }
@@ -119,7 +121,13 @@ export class Runner {
     await sleep(clock, after, { signal: this.#host.stopping }).catch(() => {});
     if (this.#host.stopping.aborted) return putBack(delivery, held);
     const again = withMessage(delivery, message);
-    return await this.#admitted(again, record, await this.#host.admission.enter(again, record, inHand), inHand, held);
+    return await this.#admitted(
+      again,
+      record,
+      await this.#host.admission.enter(again, record, inHand),
+      inHand,
+      held,
+    );
   }
 
   /** Revoked, expired, or in the hands of too many workers that died. */
@@ -156,13 +164,10 @@ export class Runner {
     if (this.#host.isRevoked(delivery.message.id)) return await this.#unwanted(delivery, record, leases);
     const { journal, app, active, conclusion } = this.#host;
     const startedAt = app.clock.now();
+    const { retries, deferrals } = delivery.message;
+    journal.tell('task.started', delivery, { attempt: retries + 1, deferrals, handedOn: held.length > 0 });
     const run = this.#start(delivery, record, all, entered);
     active.add(run);
-    journal.tell('task.started', delivery, {
-      attempt: run.context.attempt,
-      deferrals: run.context.deferrals,
-      handedOn: held.length > 0,
-    });
     if (record.settings.trackStates) await journal.pass(delivery, record, { state: 'started' });
     const end = await run.end;
     if (end.kind === 'stuck') void run.returned.then(() => active.delete(run));

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { Consumer, Delivery } from '../brokers/broker.js';
 import { type Cancel, sleep } from '../clock.js';
 import { Crowd } from '../crowd.js';
@@ -52,6 +53,8 @@ export class Worker {
     this.#app = app;
     this.#locks = app.locks.fork();
     this.#journal = new Journal(app);
+    // Every doorman listens.
+    setMaxListeners(0, this.#leaving.signal);
     this.#over = new Promise((isOver) => {
       this.#isOver = isOver;
     });
@@ -124,6 +127,7 @@ export class Worker {
     const admission = new Admission({
       locks,
       concurrency,
+      lease: this.settings.lease,
       stopping: leaving,
       doormen,
     });
@@ -165,7 +169,8 @@ export class Worker {
       if (run.delivery.message.id === id) return run.context.stop(new TaskRevokedError(id));
     }
     this.#revokedLately.add(id);
-    if (this.#revokedLately.size > revokedRemembered) this.#revokedLately.delete([...this.#revokedLately][0] as string);
+    if (this.#revokedLately.size > revokedRemembered)
+      this.#revokedLately.delete([...this.#revokedLately][0] as string);
   }
 
   async #stop(drain: number): Promise<void> {

@@ -58,18 +58,16 @@ export const histories: fc.Arbitrary<History> = fc
       rate: fc.record({ limit: fc.integer({ min: 5, max: 50 }), burst: fc.integer({ min: 1, max: 5 }) }),
       tasks: fc.array(
         fc.record({
-          permits: fc
-            .uniqueArray(fc.nat(resources - 1), { maxLength: resources })
-            .chain((which) =>
-              fc.tuple(
-                ...which.map((resource) =>
-                  fc.record({
-                    resource: fc.constant(resource),
-                    weight: fc.integer({ min: 1, max: capacities[resource]! }),
-                  }),
-                ),
+          permits: fc.uniqueArray(fc.nat(resources - 1), { maxLength: resources }).chain((which) =>
+            fc.tuple(
+              ...which.map((resource) =>
+                fc.record({
+                  resource: fc.constant(resource),
+                  weight: fc.integer({ min: 1, max: capacities[resource]! }),
+                }),
               ),
             ),
+          ),
           rated: fc.boolean(),
           takes: fc.constantFrom(0, 1, 20, 300, 1_500),
           fails: fc.boolean(),

@@ -138,7 +138,9 @@ describe('acquire', () => {
 
   it('does not begin when its signal has aborted already', async () => {
     const alice = setUp().side();
-    const error = await errorOf(alice.locks.acquire(mutex, { signal: AbortSignal.abort(new Error('enough')) }));
+    const error = await errorOf(
+      alice.locks.acquire(mutex, { signal: AbortSignal.abort(new Error('enough')) }),
+    );
     expect(error).toMatchObject({ message: 'enough' });
     expect(alice.coordinator.count('enter')).toBe(0);
   });
@@ -288,7 +290,8 @@ describe('acquire', () => {
     await clock.advance(300);
     await closed;
 
-    for (const error of [waiting, trying, tryAcquiring, late]) expect(await error).toBeInstanceOf(ClosedError);
+    for (const error of [waiting, trying, tryAcquiring, late])
+      expect(await error).toBeInstanceOf(ClosedError);
     expect(await errorOf(alice.locks.tryAcquire('fourth'))).toBeInstanceOf(ClosedError);
     for (const name of ['other', 'another', 'third', 'fourth']) {
       expect(await look(service, name)).toEqual({ holders: 0, waiting: 0 });
@@ -304,7 +307,10 @@ describe('acquire', () => {
     [{ lease: 0 }, /lease of 0 ms.*1 ms or more/],
     [{ maxHold: -1 }, /maxHold`.*got -1/],
     [{ waitTimeout: Number.NaN }, /`waitTimeout`.*got NaN/],
-    [{ timeout: 5 }, /no option `timeout`.*`capacity`, `weight`, `waitTimeout`, `lease`, `maxHold`, `signal`/],
+    [
+      { timeout: 5 },
+      /no option `timeout`.*`capacity`, `weight`, `waitTimeout`, `lease`, `maxHold`, `signal`/,
+    ],
     [null, /`options` to be an object, got null/],
     ['5s', /`options` to be an object, got "5s"/],
   ])('rejects the options %j', async (options, message) => {
@@ -314,7 +320,11 @@ describe('acquire', () => {
     expect(error.message).toMatch(message);
   });
 
-  it.each([[7, '7'], [undefined, 'undefined'], [{}, 'an object']])('rejects %j for a resource', async (name, shown) => {
+  it.each([
+    [7, '7'],
+    [undefined, 'undefined'],
+    [{}, 'an object'],
+  ])('rejects %j for a resource', async (name, shown) => {
     const { locks } = setUp().side();
     for (const call of [
       () => locks.acquire(name as never),
@@ -371,12 +381,18 @@ describe('using', () => {
   });
 
   it.each([
-    ['throws', () => () => {
-      throw new Error('the body’s own');
-    }],
-    ['rejects', () => async () => {
-      throw new Error('the body’s own');
-    }],
+    [
+      'throws',
+      () => () => {
+        throw new Error('the body’s own');
+      },
+    ],
+    [
+      'rejects',
+      () => async () => {
+        throw new Error('the body’s own');
+      },
+    ],
   ])('passes on what the body %s, and gives the permit back', async (_, body) => {
     const { service, side } = setUp();
     const { locks } = side();

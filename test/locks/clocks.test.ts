@@ -146,15 +146,18 @@ describe('a wall clock', () => {
     expect(next.held).toBe(true);
   });
 
-  it.each([-hour, hour])('that was set by %i ms while a renewal was out never makes the lease longer', async (ms) => {
-    const { clock, alice, permit } = await holding();
-    alice.coordinator.next('renew', fate.slowReply(100));
-    alice.coordinator.always(fate.down, 'renew');
-    await clock.advance(lease / 3 + 50);
-    clock.setWall(ms);
-    await clock.advance(lease / 3 + usable - clock.now());
-    expect(permit.held).toBe(false);
-  });
+  it.each([-hour, hour])(
+    'that was set by %i ms while a renewal was out never makes the lease longer',
+    async (ms) => {
+      const { clock, alice, permit } = await holding();
+      alice.coordinator.next('renew', fate.slowReply(100));
+      alice.coordinator.always(fate.down, 'renew');
+      await clock.advance(lease / 3 + 50);
+      clock.setWall(ms);
+      await clock.advance(lease / 3 + usable - clock.now());
+      expect(permit.held).toBe(false);
+    },
+  );
 });
 
 describe('a blocked event loop', () => {

@@ -68,7 +68,8 @@ describe('renewal', () => {
     alice.coordinator.always(fate.slowReply(1_500), 'renew');
     await clock.advance(60_000);
     const sent = renewals();
-    for (let i = 1; i < sent.length; i++) expect(sent[i]! - sent[i - 1]!).toBeLessThanOrEqual(lease / 3 + 0.1);
+    for (let i = 1; i < sent.length; i++)
+      expect(sent[i]! - sent[i - 1]!).toBeLessThanOrEqual(lease / 3 + 0.1);
     expect(alice.told.map(({ event }) => event)).toEqual(['permit.granted']);
   });
 

@@ -9,7 +9,14 @@ import {
 } from '../../src/errors.js';
 import type { Lease } from '../../src/locks/lease.js';
 import { type Limit, permitLimit, rateLimit } from '../../src/locks/limit.js';
-import { allTerms, type EnterOptions, runUnder, sharesOf, tryAll, waitForAll } from '../../src/locks/limits.js';
+import {
+  allTerms,
+  type EnterOptions,
+  runUnder,
+  sharesOf,
+  tryAll,
+  waitForAll,
+} from '../../src/locks/limits.js';
 import type { Locks } from '../../src/locks/locks.js';
 import type { Permit } from '../../src/locks/permit.js';
 import { errorOf, fate, look, settle, settled, setUp, soon } from './kit.js';
@@ -55,12 +62,22 @@ function leasesOf(entry: Awaited<ReturnType<typeof tryAll>>): readonly Lease[] {
 describe('all that a task asks for', () => {
   it('is ordered by name, permits first, starts last', () => {
     const { locks } = several().side();
-    expect(termsFor(locks, 'sms', 'c', 'bulk', 'a', 'b').map(({ resource }) => resource)).toEqual(['a', 'b', 'c', 'bulk', 'sms']);
+    expect(termsFor(locks, 'sms', 'c', 'bulk', 'a', 'b').map(({ resource }) => resource)).toEqual([
+      'a',
+      'b',
+      'c',
+      'bulk',
+      'sms',
+    ]);
   });
 
   it('leaves out what is not limited, and takes a resource that is named twice once, at its heaviest', () => {
     const { locks } = several().side();
-    const limits = [permit('pool'), permitLimit(() => null, undefined), permitLimit(() => 'pool', undefined, { weight: 3 })];
+    const limits = [
+      permit('pool'),
+      permitLimit(() => null, undefined),
+      permitLimit(() => 'pool', undefined, { weight: 3 }),
+    ];
     const all = allTerms(locks, limits, sharesOf(locks, limits, []));
     expect(all.map(({ resource, weight }) => [resource, weight])).toEqual([['pool', 3]]);
   });
@@ -72,7 +89,12 @@ describe('tryAll', () => {
     const { locks, coordinator } = side();
     const leases = leasesOf(await tryAll(locks, termsFor(locks, 'c', 'a', 'sms', 'b'), options()));
     expect(leases.map(({ resource }) => resource)).toEqual(['a', 'b', 'c']);
-    expect(coordinator.log.map(({ step, resources }) => `${step} ${resources}`)).toEqual(['enter a', 'enter b', 'enter c', 'book sms']);
+    expect(coordinator.log.map(({ step, resources }) => `${step} ${resources}`)).toEqual([
+      'enter a',
+      'enter b',
+      'enter c',
+      'book sms',
+    ]);
     expect((await service.inspect('sms', soon)).rate?.nextStart).toBeGreaterThan(0);
   });
 
@@ -126,7 +148,11 @@ describe('tryAll', () => {
     await locks.start('sms');
     const all = termsFor(locks, 'sms', 'bulk');
     const booked = options({ reach: () => 60_000 });
-    expect(await tryAll(locks, all, booked)).toMatchObject({ kind: 'later', after: 1_000, terms: { resource: 'sms' } });
+    expect(await tryAll(locks, all, booked)).toMatchObject({
+      kind: 'later',
+      after: 1_000,
+      terms: { resource: 'sms' },
+    });
     expect((await service.inspect('bulk', soon)).rate?.nextStart ?? 0).toBe(0);
     expect(await tryAll(locks, all, booked)).toMatchObject({ kind: 'later', after: 1_000 });
     await clock.advance(1_000);
@@ -185,7 +211,9 @@ describe('tryAll', () => {
     expect(fresh!.check()).toBe(true);
 
     const [light] = leasesOf(await tryAll(locks, termsFor(locks, 'pool'), options()));
-    const [heavy] = leasesOf(await tryAll(locks, termsFor(locks, permit('pool', { weight: 2 })), options({ inHand: light! })));
+    const [heavy] = leasesOf(
+      await tryAll(locks, termsFor(locks, permit('pool', { weight: 2 })), options({ inHand: light! })),
+    );
     expect(heavy).toMatchObject({ weight: 2 });
   });
 
@@ -197,8 +225,14 @@ describe('tryAll', () => {
       for (const onUnavailable of ['requeue', 'fail', 'run'] as const) {
         const all = termsFor(locks, limitOf(name, { onUnavailable }), ...(name === 'sms' ? ['a'] : []));
         const entry = await tryAll(locks, all, options());
-        if (onUnavailable === 'run') expect(leasesOf(entry).map(({ resource }) => resource)).toEqual(name === 'sms' ? ['a'] : []);
-        else expect(entry).toMatchObject({ kind: 'unavailable', terms: { resource: name }, error: expect.any(CoordinatorUnavailableError) });
+        if (onUnavailable === 'run')
+          expect(leasesOf(entry).map(({ resource }) => resource)).toEqual(name === 'sms' ? ['a'] : []);
+        else
+          expect(entry).toMatchObject({
+            kind: 'unavailable',
+            terms: { resource: name },
+            error: expect.any(CoordinatorUnavailableError),
+          });
         if (name === 'sms' && onUnavailable !== 'run') expect((await look(service, 'a')).holders).toBe(0);
         await clock.advance('2s');
       }
@@ -210,21 +244,29 @@ describe('tryAll', () => {
     const { locks } = side();
     const all = termsFor(locks, 'a', permit('pool', { weight: 3 }));
     await service.setCapacity('pool', 2, soon);
-    expect(await tryAll(locks, all, options())).toMatchObject({ kind: 'misconfigured', error: expect.any(ConfigError) });
+    expect(await tryAll(locks, all, options())).toMatchObject({
+      kind: 'misconfigured',
+      error: expect.any(ConfigError),
+    });
     expect((await look(service, 'a')).holders).toBe(0);
   });
 
-  it.each(['enter', 'book'] as const)('keeps nothing when %s fails with an error that is none of these', async (step) => {
-    const { service, side } = several();
-    const { locks, coordinator } = side();
-    if (step === 'enter') coordinator.next('enter', fate.ordinary);
-    coordinator.next(step, fate.broken());
-    const error = await errorOf(Promise.resolve(tryAll(locks, termsFor(locks, 'a', 'b', 'sms'), options())));
-    expect(error.message).toBe('scripted');
-    await settle();
-    expect((await look(service, 'a')).holders).toBe(0);
-    expect((await look(service, 'b')).holders).toBe(0);
-  });
+  it.each(['enter', 'book'] as const)(
+    'keeps nothing when %s fails with an error that is none of these',
+    async (step) => {
+      const { service, side } = several();
+      const { locks, coordinator } = side();
+      if (step === 'enter') coordinator.next('enter', fate.ordinary);
+      coordinator.next(step, fate.broken());
+      const error = await errorOf(
+        Promise.resolve(tryAll(locks, termsFor(locks, 'a', 'b', 'sms'), options())),
+      );
+      expect(error.message).toBe('scripted');
+      await settle();
+      expect((await look(service, 'a')).holders).toBe(0);
+      expect((await look(service, 'b')).holders).toBe(0);
+    },
+  );
 });
 
 describe('waitForAll', () => {
@@ -259,7 +301,11 @@ describe('waitForAll', () => {
     expect((await look(service, 'a')).holders).toBe(1);
     await clock.advance('1s');
     expect(await entry).toMatchObject({ kind: 'busy', terms: { resource: 'b' } });
-    for (const [name, holders] of [['a', 0], ['b', 1], ['c', 0]] as const) {
+    for (const [name, holders] of [
+      ['a', 0],
+      ['b', 1],
+      ['c', 0],
+    ] as const) {
       expect(await look(service, name)).toEqual({ holders, waiting: 0 });
     }
     expect(alice.locks.waiting.size).toBe(0);
@@ -272,7 +318,11 @@ describe('waitForAll', () => {
     for (const before of [true, false]) {
       const stopping = new AbortController();
       if (before) stopping.abort();
-      const entry = waitForAll(alice.locks, termsFor(alice.locks, 'a', 'b'), patient({ signal: stopping.signal }));
+      const entry = waitForAll(
+        alice.locks,
+        termsFor(alice.locks, 'a', 'b'),
+        patient({ signal: stopping.signal }),
+      );
       await settle();
       stopping.abort();
       expect(await entry).toMatchObject({ kind: 'busy' });
@@ -308,7 +358,8 @@ describe('waitForAll', () => {
       await settle();
       expect(await settled(entry)).toBe(onUnavailable !== 'requeue');
       await clock.advance('30s');
-      if (onUnavailable === 'run') expect(leasesOf(await entry).map(({ resource }) => resource)).toEqual(['a']);
+      if (onUnavailable === 'run')
+        expect(leasesOf(await entry).map(({ resource }) => resource)).toEqual(['a']);
       else expect(await entry).toMatchObject({ kind: 'unavailable', terms: { resource: 'b' } });
       if (onUnavailable !== 'run') expect((await look(service, 'a')).holders).toBe(0);
     }
@@ -336,7 +387,10 @@ describe('waitForAll', () => {
 
   it('cannot deadlock, whatever is asked for together', async () => {
     const names = ['a', 'b', 'c', 'pool'];
-    const sets = fc.array(fc.uniqueArray(fc.constantFrom(...names), { minLength: 1, maxLength: 3 }), { minLength: 30, maxLength: 30 });
+    const sets = fc.array(fc.uniqueArray(fc.constantFrom(...names), { minLength: 1, maxLength: 3 }), {
+      minLength: 30,
+      maxLength: 30,
+    });
     await fc.assert(
       fc.asyncProperty(sets, fc.array(fc.nat(50), { minLength: 30, maxLength: 30 }), async (tasks, times) => {
         const { clock, service, side } = setUpOnce();
@@ -344,7 +398,9 @@ describe('waitForAll', () => {
         const held = new Map<string, number>();
         const ends = tasks.map(async (wants, i) => {
           const { locks } = sides[i % 3]!;
-          const leases = leasesOf(await waitForAll(locks, termsFor(locks, ...wants), patient({ patience: () => 3_600_000 })));
+          const leases = leasesOf(
+            await waitForAll(locks, termsFor(locks, ...wants), patient({ patience: () => 3_600_000 })),
+          );
           expect(leases).toHaveLength(wants.length);
           for (const name of wants) held.set(name, (held.get(name) ?? 0) + 1);
           for (const [name, count] of held) expect(count).toBeLessThanOrEqual(name === 'pool' ? 3 : 1);
@@ -383,8 +439,13 @@ describe('runUnder', () => {
 
   it('computes keys and weights from the arguments', async () => {
     const { locks } = several().side();
-    const limit = permitLimit((name: string, _: number) => name, 5, { weight: (_: string, weight: number) => weight });
-    const seen = await runUnder(locks, [limit], ['reports', 4], ([permit]) => [permit!.resource, permit!.weight]);
+    const limit = permitLimit((name: string, _: number) => name, 5, {
+      weight: (_: string, weight: number) => weight,
+    });
+    const seen = await runUnder(locks, [limit], ['reports', 4], ([permit]) => [
+      permit!.resource,
+      permit!.weight,
+    ]);
     expect(seen).toEqual(['reports', 4]);
     const none = permitLimit(() => null, 5);
     expect(await runUnder(locks, [none], [], (permits) => permits)).toEqual([]);
@@ -394,7 +455,9 @@ describe('runUnder', () => {
     const { clock, service, side } = several();
     const [alice, bob] = [side(), side()];
     await bob.locks.acquire('b', { maxHold: false });
-    const error = errorOf(run(alice.locks, [limitOf('a'), limitOf('b', { waitTimeout: '5s' }), limitOf('sms')]));
+    const error = errorOf(
+      run(alice.locks, [limitOf('a'), limitOf('b', { waitTimeout: '5s' }), limitOf('sms')]),
+    );
     await clock.advance('5s');
     expect(await error).toBeInstanceOf(LockTimeoutError);
     expect(await error).toMatchObject({ resource: 'b', waited: 5_000 });
@@ -410,7 +473,10 @@ describe('runUnder', () => {
     const error = await errorOf(run(alice.locks, [limitOf('a'), limitOf('b', { onBusy })]));
     expect(error).toBeInstanceOf(BusyError);
     expect(error).toMatchObject({ resource: 'b' });
-    expect(await errorOf(run(alice.locks, [limitOf('a'), limitOf('sms', { onBusy })]))).toMatchObject({ resource: 'sms', code: 'BUSY' });
+    expect(await errorOf(run(alice.locks, [limitOf('a'), limitOf('sms', { onBusy })]))).toMatchObject({
+      resource: 'sms',
+      code: 'BUSY',
+    });
     expect((await look(service, 'a')).holders).toBe(0);
   });
 
@@ -428,7 +494,10 @@ describe('runUnder', () => {
     let ran = 0;
     for (let i = 0; i < 1_000; i++) {
       const limits = [limitOf(exhausted, { onBusy: 'fail' }), limitOf(other, { onBusy: 'fail' })];
-      expect(await errorOf(run(alice.locks, limits, () => ran++))).toMatchObject({ code: 'BUSY', resource: exhausted });
+      expect(await errorOf(run(alice.locks, limits, () => ran++))).toMatchObject({
+        code: 'BUSY',
+        resource: exhausted,
+      });
     }
     expect(ran).toBe(0);
     const state = await service.inspect(other, soon);
@@ -443,7 +512,9 @@ describe('runUnder', () => {
     const starts: { name: string; at: number }[] = [];
     await locks.pause('mail', '10s');
     const all = Array.from({ length: 5 }, () =>
-      run(locks, [limitOf('sms', { waitTimeout: '1m' }), limitOf('mail', { waitTimeout: '1m' })], () => starts.push({ name: 'both', at: clock.now() })),
+      run(locks, [limitOf('sms', { waitTimeout: '1m' }), limitOf('mail', { waitTimeout: '1m' })], () =>
+        starts.push({ name: 'both', at: clock.now() }),
+      ),
     );
     await clock.advance('30s');
     await Promise.all(all);
@@ -458,7 +529,9 @@ describe('runUnder', () => {
       const { locks, coordinator } = side();
       coordinator.always(fate.down, 'enter', 'book');
       expect(await run(locks, [limitOf(name, { onUnavailable: 'run' })])).toBe('done');
-      expect(await errorOf(run(locks, [limitOf(name, { onUnavailable: 'fail' })]))).toBeInstanceOf(CoordinatorUnavailableError);
+      expect(await errorOf(run(locks, [limitOf(name, { onUnavailable: 'fail' })]))).toBeInstanceOf(
+        CoordinatorUnavailableError,
+      );
       const waits = run(locks, [limitOf(name)]);
       await clock.advance('5s');
       expect(await settled(waits)).toBe(false);
@@ -483,7 +556,9 @@ describe('runUnder', () => {
   it('enters again at no cost what the calling code holds', async () => {
     const { side } = several();
     const { locks, coordinator } = side();
-    const result = await run(locks, [limitOf('a')], () => run(locks, [limitOf('a'), limitOf('b')], (permits) => permits.length));
+    const result = await run(locks, [limitOf('a')], () =>
+      run(locks, [limitOf('a'), limitOf('b')], (permits) => permits.length),
+    );
     expect(result).toBe(2);
     expect(coordinator.count('enter', 'a')).toBe(1);
   });
@@ -510,7 +585,10 @@ describe('the options of a limit', () => {
     [() => permitLimit('a', 0), /`locked\("a"\) capacity`.*got 0/],
     [() => permitLimit(7 as never, 1), /`name`.*got 7/],
     [() => permitLimit('a', 1, { weight: 1.5 }), /`locked\("a"\) weight`.*got 1.5/],
-    [() => permitLimit('a', 1, { onBusy: 'retry' as never }), /onBusy`.*'requeue' or 'skip' or 'wait' or 'fail', got "retry"/],
+    [
+      () => permitLimit('a', 1, { onBusy: 'retry' as never }),
+      /onBusy`.*'requeue' or 'skip' or 'wait' or 'fail', got "retry"/,
+    ],
     [() => permitLimit('a', 1, { onLost: 'panic' as never }), /onLost`.*got "panic"/],
     [() => permitLimit('a', 1, { onUnavailable: 'wait' as never }), /onUnavailable`.*got "wait"/],
     [() => permitLimit('a', 1, { countdown: 'x' as never }), /countdown`.*got "x"/],

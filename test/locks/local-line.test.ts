@@ -15,7 +15,8 @@ function runs(side: ReturnType<ReturnType<typeof setUp>['side']>, clock: ReturnT
     });
   return {
     all,
-    start: (count: number, ms: number, options = {}) => Promise.all(Array.from({ length: count }, (_, i) => run(i, ms, options))),
+    start: (count: number, ms: number, options = {}) =>
+      Promise.all(Array.from({ length: count }, (_, i) => run(i, ms, options))),
   };
 }
 
@@ -300,7 +301,11 @@ it('holds capacity at every moment, whoever comes, goes, gives up and crashes', 
       await new Promise<void>((resolve) => clock.after(ms, resolve));
       held.delete(permit);
     });
-    all.push(run.catch((error) => expect([LockTimeoutError, CoordinatorUnavailableError]).toContain(error.constructor)));
+    all.push(
+      run.catch((error) =>
+        expect([LockTimeoutError, CoordinatorUnavailableError]).toContain(error.constructor),
+      ),
+    );
     await clock.advance(next(60));
   }
   await clock.advance(60_000);

@@ -35,7 +35,11 @@ describe('setCapacity', () => {
     const { side } = setUp();
     const { locks } = side();
     await locks.setCapacity(resource, 2);
-    const permits = [await locks.tryAcquire(resource), await locks.tryAcquire(resource), await locks.tryAcquire(resource)];
+    const permits = [
+      await locks.tryAcquire(resource),
+      await locks.tryAcquire(resource),
+      await locks.tryAcquire(resource),
+    ];
     expect(permits.map((permit) => permit !== undefined)).toEqual([true, true, false]);
     expect((await locks.inspect(resource)).override).toMatchObject({ capacity: 2 });
 
@@ -59,7 +63,10 @@ describe('setCapacity', () => {
   it('lowered revokes nobody', async () => {
     const { side } = setUp();
     const { locks } = side();
-    const permits = [await locks.acquire(resource, { capacity: 3 }), await locks.acquire(resource, { capacity: 3 })];
+    const permits = [
+      await locks.acquire(resource, { capacity: 3 }),
+      await locks.acquire(resource, { capacity: 3 }),
+    ];
     await locks.setCapacity(resource, 1);
     expect(permits.map(({ held }) => held)).toEqual([true, true]);
     await permits[0]!.release();
@@ -214,7 +221,9 @@ describe('every call of an operator', () => {
       await locks.evict(name, 'x');
     }
     const steps = ['inspect', 'setCapacity', 'pause', 'pause', 'evict'];
-    expect(one.coordinator.log.map(({ step, resources }) => [step, ...resources])).toEqual(steps.map((step) => [step, 'here']));
+    expect(one.coordinator.log.map(({ step, resources }) => [step, ...resources])).toEqual(
+      steps.map((step) => [step, 'here']),
+    );
     expect(other.coordinator.log.map(({ step, resources }) => [step, ...resources])).toEqual(
       steps.map((step) => [step, 'elsewhere']),
     );

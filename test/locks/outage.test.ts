@@ -19,7 +19,11 @@ describe('an unavailable coordinator', () => {
     expect(await settled(acquired)).toBe(false);
     await clock.advance(1);
     expect(await error).toBeInstanceOf(CoordinatorUnavailableError);
-    expect(await error).toMatchObject({ code: 'COORDINATOR_UNAVAILABLE', coordinator: 'memory', cause: expect.anything() });
+    expect(await error).toMatchObject({
+      code: 'COORDINATOR_UNAVAILABLE',
+      coordinator: 'memory',
+      cause: expect.anything(),
+    });
   });
 
   it.each([100, 2_000])('that never ends its first call is told apart after %i ms', async (waitTimeout) => {
@@ -39,7 +43,9 @@ describe('an unavailable coordinator', () => {
     alice.coordinator.always(fate.down);
     const error = await errorOf(alice.locks.acquire(resource, { waitTimeout: 0 }));
     expect(error).toBeInstanceOf(CoordinatorUnavailableError);
-    expect(await errorOf(alice.locks.acquire(resource, { waitTimeout: 0 }))).toBeInstanceOf(CoordinatorUnavailableError);
+    expect(await errorOf(alice.locks.acquire(resource, { waitTimeout: 0 }))).toBeInstanceOf(
+      CoordinatorUnavailableError,
+    );
   });
 
   it('is told to those who do not wait though others of the process do', async () => {
@@ -48,7 +54,9 @@ describe('an unavailable coordinator', () => {
     alice.coordinator.always(fate.down);
     const waiting = alice.locks.acquire(resource);
     await settle();
-    expect(await errorOf(alice.locks.acquire(resource, { waitTimeout: 0 }))).toBeInstanceOf(CoordinatorUnavailableError);
+    expect(await errorOf(alice.locks.acquire(resource, { waitTimeout: 0 }))).toBeInstanceOf(
+      CoordinatorUnavailableError,
+    );
     alice.coordinator.heal();
     await clock.advance(1_000);
     await waiting;
@@ -105,7 +113,9 @@ describe('an unavailable coordinator', () => {
     const { clock, side } = setUp();
     const alice = side();
     alice.coordinator.always(fate.timesOut(400));
-    const all = Array.from({ length: 50 }, (_, i) => alice.locks.acquire(`account-${i}`, { waitTimeout: '1h' }));
+    const all = Array.from({ length: 50 }, (_, i) =>
+      alice.locks.acquire(`account-${i}`, { waitTimeout: '1h' }),
+    );
     await clock.advance(401);
     const before = alice.coordinator.log.length;
     expect(alice.coordinator.count('enter')).toBe(50);
@@ -198,9 +208,18 @@ describe('an unavailable coordinator', () => {
     const { clock, side } = setUp();
     const alice = side();
     const permit = await alice.locks.acquire(resource);
-    for (const unwell of [fate.down, fate.hangs, fate.timesOut(5_000), fate.replyLost(5_000), fate.broken()]) {
+    for (const unwell of [
+      fate.down,
+      fate.hangs,
+      fate.timesOut(5_000),
+      fate.replyLost(5_000),
+      fate.broken(),
+    ]) {
       alice.coordinator.always(unwell);
-      const waiting = [errorOf(alice.locks.acquire('other', { waitTimeout: '1s' })), errorOf(alice.locks.tryAcquire('other'))];
+      const waiting = [
+        errorOf(alice.locks.acquire('other', { waitTimeout: '1s' })),
+        errorOf(alice.locks.tryAcquire('other')),
+      ];
       await clock.advance('3s');
       await Promise.all(waiting);
     }
@@ -241,7 +260,9 @@ describe('a lost reply', () => {
     const { clock, service, side } = setUp();
     const alice = side();
     alice.coordinator.next('enter', fate.slowReply(10), fate.replyLost(10));
-    const all = Array.from({ length: 20 }, () => alice.locks.tryAcquire(resource, { capacity: 20 }).catch(() => undefined));
+    const all = Array.from({ length: 20 }, () =>
+      alice.locks.tryAcquire(resource, { capacity: 20 }).catch(() => undefined),
+    );
     await clock.advance(20);
     expect((await Promise.all(all)).filter((permit) => permit)).toHaveLength(1);
     await settle();

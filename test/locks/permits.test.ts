@@ -335,7 +335,9 @@ describe('maxHold', () => {
 
     await clock.advance(1);
 
-    expect(alice.heard('permit.abandoned')).toMatchObject([{ resource: 'storage', at: maxHold + abortGrace }]);
+    expect(alice.heard('permit.abandoned')).toMatchObject([
+      { resource: 'storage', at: maxHold + abortGrace },
+    ]);
     expect(alice.heard('permit.lost')).toMatchObject([{ cause: 'max-hold' }]);
     expect(permit.held).toBe(false);
     expect(() => permit.assertHeld()).toThrow(PermitLostError);
@@ -415,7 +417,10 @@ describe('a listener of the signal', () => {
     const alice = side();
     const permit = await alice.locks.acquire('storage', { lease });
     permit.signal.addEventListener('abort', () => void permit.release());
-    await service.evict({ resource: 'storage', id: (await service.inspect('storage', soon)).holders[0]!.id }, soon);
+    await service.evict(
+      { resource: 'storage', id: (await service.inspect('storage', soon)).holders[0]!.id },
+      soon,
+    );
     await clock.advance(lease);
     expect(permit.held).toBe(false);
     expect(() => permit.assertHeld()).toThrow(PermitReleasedError);

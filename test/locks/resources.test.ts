@@ -63,7 +63,9 @@ describe('a declaration', () => {
   });
 
   it('never shows the password of a coordinator that is not known', () => {
-    const message = messageOf(() => new Resources({ a: { coordinator: 'foo://me:secret@host' } }, coordinator));
+    const message = messageOf(
+      () => new Resources({ a: { coordinator: 'foo://me:secret@host' } }, coordinator),
+    );
     expect(message).not.toContain('secret');
     expect(message).toContain('foo://me:***@host');
   });
@@ -73,13 +75,17 @@ describe('a declaration', () => {
     const noRate = messageOf(() => new Resources({ sms: { rate: '5/s' } }, lacking({ rate: false })));
     expect(noRate).toMatch(/resources\["sms"\].*memory coordinator cannot keep/);
     expect(noRate).toMatch(remedy);
-    const mutexOnly = messageOf(() => new Resources({ storage: { capacity: 2 } }, lacking({ semaphore: false })));
+    const mutexOnly = messageOf(
+      () => new Resources({ storage: { capacity: 2 } }, lacking({ semaphore: false })),
+    );
     expect(mutexOnly).toMatch(/capacity of 2.*mutexes only/);
     expect(mutexOnly).toMatch(remedy);
-    expect(messageOf(() => new Resources({ storage: { lease: '1s' } }, lacking({ minLease: 2_000 })))).toMatch(
-      /lease of 1000 ms.*2000 ms or more/,
-    );
-    expect(() => new Resources({ storage: { capacity: 1 } }, lacking({ semaphore: false, rate: false }))).not.toThrow();
+    expect(
+      messageOf(() => new Resources({ storage: { lease: '1s' } }, lacking({ minLease: 2_000 }))),
+    ).toMatch(/lease of 1000 ms.*2000 ms or more/);
+    expect(
+      () => new Resources({ storage: { capacity: 1 } }, lacking({ semaphore: false, rate: false })),
+    ).not.toThrow();
   });
 
   it('is not refused for what a coordinator of its own can do', () => {
@@ -126,16 +132,24 @@ describe('resolving', () => {
 
   it('takes what nothing declares for a mutex of the app’s coordinator', () => {
     const { resolve } = bound(new Resources({ 'tenant:*': { capacity: 3 } }, coordinator));
-    expect(resolve('storage')).toEqual({ kind: 'undeclared', coordinator, lease: 15_000, maxHold: 3_600_000 });
+    expect(resolve('storage')).toEqual({
+      kind: 'undeclared',
+      coordinator,
+      lease: 15_000,
+      maxHold: 3_600_000,
+    });
   });
 
   it('does not take names of objects for resources', () => {
     const { resolve } = bound(new Resources({}, coordinator));
-    for (const name of ['__proto__', 'constructor', 'toString']) expect(resolve(name).kind).toBe('undeclared');
+    for (const name of ['__proto__', 'constructor', 'toString'])
+      expect(resolve(name).kind).toBe('undeclared');
   });
 
   it('fills in what a declaration leaves out', () => {
-    const { resolve } = bound(new Resources({ a: {}, b: { maxHold: false, lease: '5s' }, c: { rate: '6/m' } }, coordinator));
+    const { resolve } = bound(
+      new Resources({ a: {}, b: { maxHold: false, lease: '5s' }, c: { rate: '6/m' } }, coordinator),
+    );
     expect(resolve('a')).toMatchObject({ kind: 'permits', capacity: 1, lease: 15_000, maxHold: 3_600_000 });
     expect(resolve('b')).toMatchObject({ lease: 5_000, maxHold: Number.POSITIVE_INFINITY });
     expect(resolve('c')).toMatchObject({ kind: 'rate', rate: { limit: 6, per: 60_000, burst: 1 } });
@@ -143,21 +157,33 @@ describe('resolving', () => {
 
   it('does not let an explicit undefined win over a default', () => {
     const { resolve } = bound(
-      new Resources({ a: { capacity: undefined, lease: undefined, maxHold: undefined, rate: undefined, burst: undefined } }, coordinator),
+      new Resources(
+        {
+          a: { capacity: undefined, lease: undefined, maxHold: undefined, rate: undefined, burst: undefined },
+        },
+        coordinator,
+      ),
     );
     expect(resolve('a')).toMatchObject({ kind: 'permits', capacity: 1, lease: 15_000, maxHold: 3_600_000 });
   });
 
   it('keeps every name that a pattern matches apart', async () => {
     const locks = createLocks({ coordinator, clock, resources: { 'tenant:*': { capacity: 1 } } });
-    const permits = [await locks.tryAcquire('tenant:a'), await locks.tryAcquire('tenant:b'), await locks.tryAcquire('tenant:a')];
+    const permits = [
+      await locks.tryAcquire('tenant:a'),
+      await locks.tryAcquire('tenant:b'),
+      await locks.tryAcquire('tenant:a'),
+    ];
     expect(permits.map((permit) => permit !== undefined)).toEqual([true, true, false]);
     await locks.close();
   });
 
   it('names what is declared, and the coordinators, once each', () => {
     const other = memoryCoordinator();
-    const resources = new Resources({ a: {}, 'b:*': {}, c: { coordinator: other }, d: { coordinator: other } }, coordinator);
+    const resources = new Resources(
+      { a: {}, 'b:*': {}, c: { coordinator: other }, d: { coordinator: other } },
+      coordinator,
+    );
     expect(resources.names).toEqual(['a', 'c', 'd', 'b:*']);
     expect([...resources.coordinators]).toEqual([coordinator, other]);
   });

@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { BusyError, ClosedError, ConfigError, CoordinatorUnavailableError, LockTimeoutError } from '../../src/errors.js';
+import {
+  BusyError,
+  ClosedError,
+  ConfigError,
+  CoordinatorUnavailableError,
+  LockTimeoutError,
+} from '../../src/errors.js';
 import { scope } from '../../src/locks/scope.js';
 import { errorOf, fate, type SideOptions, settled, setUp } from './kit.js';
 
@@ -27,7 +33,11 @@ describe('start', () => {
     const { clock, times, start, side } = limited();
     const bob = side();
     const order: string[] = [];
-    const all = [start(), bob.locks.start('sms').then(() => order.push('bob')), start().then(() => order.push('alice'))];
+    const all = [
+      start(),
+      bob.locks.start('sms').then(() => order.push('bob')),
+      start().then(() => order.push('alice')),
+    ];
     await clock.advance(2_000);
     await Promise.all(all);
     expect(order).toEqual(['bob', 'alice']);
@@ -92,7 +102,9 @@ describe('start', () => {
 
   it('that is called off before it began, or while it is asked for, charges nothing', async () => {
     const { clock, service, alice, start } = limited();
-    expect(await errorOf(start({ signal: AbortSignal.abort(new Error('enough')) }))).toMatchObject({ message: 'enough' });
+    expect(await errorOf(start({ signal: AbortSignal.abort(new Error('enough')) }))).toMatchObject({
+      message: 'enough',
+    });
     expect(alice.coordinator.count('book')).toBe(0);
 
     alice.coordinator.next('book', fate.slowReply(300));

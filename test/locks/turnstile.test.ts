@@ -16,7 +16,9 @@ describe('tries', () => {
     const { clock, side } = setUp();
     const alice = side();
     alice.coordinator.always(fate.slowReply(10), 'enter');
-    const answers = Promise.all(Array.from({ length: 50 }, () => alice.locks.tryAcquire(resource, { capacity: 20 })));
+    const answers = Promise.all(
+      Array.from({ length: 50 }, () => alice.locks.tryAcquire(resource, { capacity: 20 })),
+    );
     await clock.advance(100);
 
     const permits = (await answers).filter((permit) => permit !== undefined);
@@ -30,9 +32,14 @@ describe('tries', () => {
     const { clock, side } = setUp();
     const alice = side();
     alice.coordinator.always(fate.slowReply(10), 'enter');
-    const answers = Promise.all(Array.from({ length: 10 }, () => alice.locks.tryAcquire(resource, { capacity: 4 })));
+    const answers = Promise.all(
+      Array.from({ length: 10 }, () => alice.locks.tryAcquire(resource, { capacity: 4 })),
+    );
     await clock.advance(100);
-    expect((await answers).map((permit) => permit !== undefined)).toEqual([...Array(4).fill(true), ...Array(6).fill(false)]);
+    expect((await answers).map((permit) => permit !== undefined)).toEqual([
+      ...Array(4).fill(true),
+      ...Array(6).fill(false),
+    ]);
   });
 
   it('of one resource are asked one after the other, whatever they want', async () => {
@@ -40,7 +47,9 @@ describe('tries', () => {
     const alice = side();
     alice.coordinator.always(fate.slowReply(10), 'enter');
     const answers = Promise.all(
-      Array.from({ length: 30 }, (_, i) => alice.locks.tryAcquire(resource, { capacity: 12, weight: 1 + (i % 3) })),
+      Array.from({ length: 30 }, (_, i) =>
+        alice.locks.tryAcquire(resource, { capacity: 12, weight: 1 + (i % 3) }),
+      ),
     );
     await clock.advance(1_000);
     expect(alice.coordinator.most('enter')).toBe(1);
@@ -64,9 +73,13 @@ describe('tries', () => {
     const { clock, side } = setUp();
     const alice = side();
     alice.coordinator.always(fate.slowReply(10), 'enter');
-    const answers = Promise.all(Array.from({ length: 301 }, () => alice.locks.tryAcquire(resource, { capacity: 250 })));
+    const answers = Promise.all(
+      Array.from({ length: 301 }, () => alice.locks.tryAcquire(resource, { capacity: 250 })),
+    );
     await clock.advance(100);
-    expect(alice.coordinator.log.filter(({ step }) => step === 'enter').map(({ ids }) => ids.length)).toEqual([1, 100, 100, 100]);
+    expect(alice.coordinator.log.filter(({ step }) => step === 'enter').map(({ ids }) => ids.length)).toEqual(
+      [1, 100, 100, 100],
+    );
     expect((await answers).filter((permit) => permit)).toHaveLength(250);
   });
 
@@ -74,7 +87,9 @@ describe('tries', () => {
     const { clock, side } = setUp();
     const [alice, bob] = [side(), side()];
     const terms = termsFor(alice, 10);
-    const earlier = (await bob.locks.party(termsFor(bob, 10)).try(termsFor(bob, 10), { id: 'earlier', message: 'm1' })) as Lease;
+    const earlier = (await bob.locks
+      .party(termsFor(bob, 10))
+      .try(termsFor(bob, 10), { id: 'earlier', message: 'm1' })) as Lease;
     alice.coordinator.always(fate.slowReply(10), 'enter');
     const party = alice.locks.party(terms);
     const answers = Promise.all([
@@ -100,7 +115,8 @@ describe('tries', () => {
     const [first, ...rest] = all.map((answer, i) => (i === 0 ? answer : errorOf(answer)));
     await clock.advance(100);
     expect(await first).toMatchObject({ held: true });
-    for (const error of await Promise.all(rest)) expect(error).toMatchObject({ code: 'COORDINATOR_UNAVAILABLE' });
+    for (const error of await Promise.all(rest))
+      expect(error).toMatchObject({ code: 'COORDINATOR_UNAVAILABLE' });
   });
 
   it('go on after an error', async () => {
@@ -121,7 +137,10 @@ describe('tries', () => {
     const first = errorOf(alice.locks.tryAcquire(resource));
     const second = errorOf(alice.locks.tryAcquire(resource));
     await clock.advance(600);
-    expect(await first).toMatchObject({ code: 'COORDINATOR_UNAVAILABLE', message: expect.stringContaining('500 ms') });
+    expect(await first).toMatchObject({
+      code: 'COORDINATOR_UNAVAILABLE',
+      message: expect.stringContaining('500 ms'),
+    });
     expect(await second).toMatchObject({ code: 'COORDINATOR_UNAVAILABLE' });
     await clock.advance(200);
     expect(await alice.locks.tryAcquire(resource)).toMatchObject({ held: true });

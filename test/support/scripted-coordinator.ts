@@ -95,7 +95,8 @@ export class ScriptedCoordinator implements Coordinator {
 
   /** How many calls of this step there were, for this resource if one is named. */
   count(step: Step, resource?: string): number {
-    return this.log.filter((call) => call.step === step && (!resource || call.resources.includes(resource))).length;
+    return this.log.filter((call) => call.step === step && (!resource || call.resources.includes(resource)))
+      .length;
   }
 
   /** How many calls of this step were out at the same time, at most. */
@@ -135,7 +136,9 @@ export class ScriptedCoordinator implements Coordinator {
   }
 
   setCapacity(resource: string, capacity: number | undefined, options: CallOptions & { expiresIn?: number }) {
-    return this.#play('setCapacity', [], [resource], () => this.#inner.setCapacity(resource, capacity, options));
+    return this.#play('setCapacity', [], [resource], () =>
+      this.#inner.setCapacity(resource, capacity, options),
+    );
   }
 
   pause(resource: string, ms: number, options: CallOptions & { reason?: string }): Promise<void> {
@@ -158,7 +161,12 @@ export class ScriptedCoordinator implements Coordinator {
     return this.#play(step, ids, resources, call);
   }
 
-  async #play<T>(step: Step, ids: readonly string[], resources: readonly string[], call: () => Promise<T>): Promise<T> {
+  async #play<T>(
+    step: Step,
+    ids: readonly string[],
+    resources: readonly string[],
+    call: () => Promise<T>,
+  ): Promise<T> {
     this.log.push({ step, at: this.#clock.now(), ids, resources });
     const { effect = 0, answer = 0, error } = this.#next.get(step)?.shift() ?? this.#always.get(step) ?? {};
     const out = (this.#out.get(step) ?? 0) + 1;

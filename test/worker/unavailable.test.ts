@@ -84,7 +84,9 @@ describe('a coordinator that does not answer', () => {
     await runs.open();
     await settle();
     expect(runs.most).toBe(1);
-    await until(async () => (await Promise.all(calls.map((call) => call.state))).every((state) => state === 'done'));
+    await until(async () =>
+      (await Promise.all(calls.map((call) => call.state))).every((state) => state === 'done'),
+    );
     await clock.advance('15s');
     const { holders, waiting } = await app.locks.inspect('one');
     expect([holders, waiting]).toEqual([[], []]);
