@@ -17,7 +17,10 @@ export interface Message {
   readonly priority: number;
   /** Milliseconds since 1970: when it is too late to start. */
   readonly expires?: number;
-  /** The shares its limits ask for, in the order of the task's limits; null where it is not limited. */
+  /**
+   * The shares its limits ask for, in the order of the task's limits; null where it is not limited. Absent when they
+   * depend on no arguments, and when the sender does not know the task.
+   */
   readonly shares?: readonly (Share | null)[];
   /** The id under which its starts are booked, when they are. */
   readonly booking?: string;

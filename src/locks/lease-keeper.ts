@@ -160,7 +160,6 @@ export class LeaseKeeper {
     lease.sentAt = sentAt;
     lease.atRisk = false;
     lease.renewAt = sentAt.now + lease.duration / 3;
-    this.schedule(lease.renewAt);
   }
 
   #notRenewed(lease: Lease, error: unknown, sentAt: Moment): void {

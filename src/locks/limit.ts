@@ -147,3 +147,13 @@ export function shareOf(limit: Limit, args: readonly unknown[]): Share | null {
   const weight = typeof limit.weight === 'number' ? limit.weight : limit.weight(...args);
   return { key, weight: checkWhole(weight, `the ${limit.kind === 'rate' ? 'cost' : 'weight'} for "${key}"`) };
 }
+
+/** The shares of limits that depend on no arguments; nothing when one of them does. */
+export function fixedShares(limits: readonly Limit[]): readonly Share[] | undefined {
+  const shares: Share[] = [];
+  for (const { key, weight } of limits) {
+    if (typeof key !== 'string' || typeof weight !== 'number') return undefined;
+    shares.push({ key, weight });
+  }
+  return shares;
+}

@@ -1,5 +1,5 @@
 import { type Clock, type Moment, moment, since } from '../clock.js';
-import { ClosedError, CoordinatorUnavailableError } from '../errors.js';
+import { CoordinatorUnavailableError } from '../errors.js';
 import type { Events } from '../events.js';
 import type { Soon } from '../soon.js';
 import { Bell } from './bell.js';
@@ -43,7 +43,6 @@ export class Party {
   /** Of those who stand in line: when the coordinator is back, they ask again. */
   readonly #bells = new Set<Bell>();
   readonly #asking = new Set<Promise<unknown>>();
-  #closed = false;
 
   constructor(options: PartyOptions) {
     this.coordinator = options.coordinator;
@@ -61,9 +60,10 @@ export class Party {
   }
 
   #try(terms: Terms, claims: readonly Claim[]): Soon<Lease[] | Busy> {
-    const giveBack = () => this.#giveBack(terms, claims);
-    const unknown = { lost: giveBack, late: giveBack };
-    return this.#enter(terms, claims, false, unknown) as Soon<Lease[] | Busy>;
+    const giveBack = () => {
+      for (const { id } of claims) void this.keeper.exit({ resource: terms.resource, id }, terms.lease);
+    };
+    return this.#enter(terms, claims, false, { lost: giveBack, late: giveBack }) as Soon<Lease[] | Busy>;
   }
 
   /**
@@ -156,28 +156,20 @@ export class Party {
     return this.#until(
       answer.then((entered) => {
         if (entered.kind !== 'granted') return entered;
-        this.#checkArrival(terms, entered, sentAt, unknown);
+        this.#checkArrival(entered, sentAt, unknown);
         return this.#granted(terms, entered, sentAt);
       }),
     );
   }
 
-  /** The answer took its time: what it grants may have lapsed on the way, or come when all is given back. */
-  #checkArrival(terms: Terms, { grants }: Granted, sentAt: Moment, unknown: Unknown): void {
-    if (this.#closed) {
-      this.#giveBack(terms, grants);
-      throw new ClosedError('This set of locks');
-    }
+  /** The answer took its time: what it grants may have lapsed on the way. */
+  #checkArrival({ grants }: Granted, sentAt: Moment, unknown: Unknown): void {
     const passed = since(this.#options.clock, sentAt);
     if (grants.every(({ lease }) => passed < lease - margin(lease))) return;
     unknown.lost?.();
     throw this.#contact.unavailable(
       new Error(`its lease had ended when it was granted, after ${Math.round(passed)} ms`),
     );
-  }
-
-  #giveBack({ resource, lease }: Terms, claims: readonly { readonly id: string }[]): void {
-    for (const { id } of claims) void this.keeper.exit({ resource, id }, lease);
   }
 
   #granted(terms: Terms, granted: Granted, sentAt: Moment): Lease[] {
@@ -244,7 +236,6 @@ export class Party {
 
   /** Waits for what is asked, and gives back what is held, and what is granted yet. */
   async close(): Promise<void> {
-    this.#closed = true;
     while (this.#asking.size > 0) await Promise.allSettled(this.#asking);
     await this.keeper.close();
   }

@@ -6,7 +6,7 @@ import { type Duration, milliseconds } from '../duration.js';
 import { ConfigError } from '../errors.js';
 import { Events, type Unsubscribe } from '../events.js';
 import type { Coordinator } from '../locks/coordinator.js';
-import type { Limit } from '../locks/limit.js';
+import { fixedShares, type Limit } from '../locks/limit.js';
 import { Locks } from '../locks/locks.js';
 import { type ResourceOptions, Resources } from '../locks/resources.js';
 import type { ResultStore } from '../results/result-store.js';
@@ -212,7 +212,7 @@ export class App {
       throw new ConfigError(`The app has a task "${name}" already: names must be unique`);
     const settings = taskSettings(options, name, this.#queue);
     checkLimits(this.locks, limits);
-    const record: TaskRecord = { name, limits, settings, run };
+    const record: TaskRecord = { name, limits, fixed: fixedShares(limits), settings, run };
     this.tasks.set(name, record);
     return makeTask(record, this);
   }

@@ -73,7 +73,7 @@ export function outgoing(
       id: options.taskId === undefined ? randomUUID() : checkText(options.taskId, 'taskId'),
       task: record.name,
       args,
-      shares: record.limits.length === 0 ? undefined : sharesOf(host.locks, record.limits, given),
+      shares: record.fixed ? undefined : sharesOf(host.locks, record.limits, given),
       ...common,
     };
     checkArguments(message, host.maxMessageBytes);

@@ -5,6 +5,7 @@ import { runUnder } from '../locks/limits.js';
 import type { Locks } from '../locks/locks.js';
 import { scope } from '../locks/scope.js';
 import { checkCall } from '../locks/terms.js';
+import type { Share } from '../message.js';
 import { type CallOptions, type Outgoing, outgoing } from './call.js';
 import { currentRun, RunContext } from './context.js';
 import type { TaskSettings } from './options.js';
@@ -28,6 +29,8 @@ export interface Task<A extends readonly unknown[], R> {
 export interface TaskRecord {
   readonly name: string;
   readonly limits: readonly Limit[];
+  /** What its limits ask for, when that depends on no arguments: then it does not travel with every message. */
+  readonly fixed: readonly Share[] | undefined;
   readonly settings: TaskSettings;
   /** The body of one run, without limits. */
   readonly run: (args: readonly unknown[]) => unknown;

@@ -39,6 +39,8 @@ export interface Admitted {
 /** Takes a message's limits, all or none. */
 export class Admission {
   readonly #host: AdmissionHost;
+  /** The terms of tasks whose limits depend on no arguments. */
+  readonly #fixed = new WeakMap<TaskRecord, readonly Terms[]>();
   #waiting = 0;
   /** The longest guarded run seen here, in milliseconds. */
   #longestRun = 0;
@@ -56,10 +58,9 @@ export class Admission {
   enter(delivery: Delivery, record: TaskRecord, inHand: Lease | undefined): Soon<Admitted> {
     const { locks } = this.#host;
     const asked = this.#withShares(delivery.message, record);
-    const all = allTerms(locks, record.limits, asked.shares ?? []);
-    const message = all.some((terms) => terms.rate)
-      ? { ...asked, booking: asked.booking ?? locks.newClaim() }
-      : asked;
+    const all = asked.shares ? allTerms(locks, record.limits, asked.shares) : this.#fixedTerms(record);
+    const rated = all.length > 0 && all[all.length - 1]?.rate !== undefined;
+    const message = rated ? { ...asked, booking: asked.booking ?? locks.newClaim() } : asked;
     return whenThere(this.#enter(delivery, message, all, inHand), (entry) => ({ message, all, entry }));
   }
 
@@ -97,7 +98,10 @@ export class Admission {
 
   /** The publisher's shares stand. One that does not know the task sent none; one that knew another version, others. */
   #withShares(message: Message, record: TaskRecord): Message {
-    if (record.limits.length === 0 || message.shares?.length === record.limits.length) return message;
+    const known = message.shares
+      ? message.shares.length === record.limits.length
+      : record.fixed !== undefined;
+    if (known) return message;
     try {
       return { ...message, shares: sharesOf(this.#host.locks, record.limits, message.args) };
     } catch (error) {
@@ -105,6 +109,14 @@ export class Admission {
         cause: error,
       });
     }
+  }
+
+  #fixedTerms(record: TaskRecord): readonly Terms[] {
+    const known = this.#fixed.get(record);
+    if (known) return known;
+    const all = allTerms(this.#host.locks, record.limits, record.fixed ?? []);
+    this.#fixed.set(record, all);
+    return all;
   }
 
   /** One that was taken from the room without a permit asks again: something is the matter with it. */

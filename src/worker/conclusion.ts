@@ -108,11 +108,7 @@ export class Conclusion {
       const error = later.error ?? new Error(`"${record.name}" asked for another attempt, and none is left`);
       return await this.#attemptFailed(run, record, error, true, later.after);
     }
-    const message = {
-      ...run.delivery.message,
-      deferrals: run.delivery.message.deferrals + 1,
-      booking: undefined,
-    };
+    const message = { ...ran(run.delivery.message), deferrals: run.delivery.message.deferrals + 1 };
     const after = later.after ?? 0;
     const facts = { resource: '', reason: 'asked', after, deferrals: message.deferrals } as const;
     await this.#journal.pass(run.delivery, record, { state: 'deferred' });

@@ -1,6 +1,6 @@
 import type { Consumer, Delivery, Outcome } from '../brokers/broker.js';
 import type { Lease } from '../locks/lease.js';
-import { scope } from '../locks/scope.js';
+import { noScope, scope } from '../locks/scope.js';
 import type { Terms } from '../locks/terms.js';
 import type { Doormen } from './doormen.js';
 import type { Journal } from './journal.js';
@@ -38,7 +38,7 @@ export class Slots {
   start(delivery: Delivery, lease?: Lease): void {
     this.#busy++;
     // Whatever brought it here, it is no part of the run that has just ended: neither its scope nor its memory.
-    scope.exit(() => void this.#work({ delivery, lease }));
+    scope.run(noScope, () => void this.#work({ delivery, lease }));
   }
 
   /** Resolves when every slot is free. */

@@ -168,6 +168,15 @@ describe('renewal', () => {
     expect(permit.held).toBe(false);
   });
 
+  it.each([
+    [300, 75],
+    [9_000, 2_000],
+  ])('of a lease of %i ms has %i ms to be answered', async (lease, timeout) => {
+    const { clock, alice } = await holding({ lease });
+    await clock.advance(lease / 2);
+    expect(alice.coordinator.log.find(({ step }) => step === 'renew')).toMatchObject({ timeout });
+  });
+
   it('is one call for all that are due at once', async () => {
     const { clock, side } = setUp();
     const alice = side();
@@ -355,14 +364,19 @@ describe('loss', () => {
     expect(alice.heard('permit.lost')).toHaveLength(1);
   });
 
-  it('stands, though the acknowledgement arrives with the deadline, before the timer', async () => {
+  it('stands, though an acknowledgement arrives before the timer that is late', async () => {
     const { clock, alice, permit } = await holding();
-    alice.coordinator.next('renew', fate.slowReply(usable - lease / 3 + 500));
-    alice.coordinator.always(fate.down, 'renew');
-    await clock.advance(usable - 1);
-    clock.jump(500);
-    await clock.advance(10_000);
+    let acknowledge!: () => void;
+    alice.coordinator.renew = (permits) =>
+      new Promise((resolve) => {
+        acknowledge = () => resolve(new Map(permits.map(({ id }) => [id, 'kept'])));
+      });
+    await clock.advance(lease / 3);
+    clock.jump(usable - lease / 3 + 1);
+    acknowledge();
+    await settle();
     expect(permit.held).toBe(false);
+    expect(alice.heard('permit.lost')).toMatchObject([{ cause: 'deadline' }]);
   });
 
   it('of one permit leaves the others as they are', async () => {

@@ -297,6 +297,23 @@ describe('closing', () => {
   });
 });
 
+it('of a process that died is neither renewed nor given back', async () => {
+  const { clock, service, side } = setUp();
+  const alice = side();
+  const permit = await alice.locks.acquire('storage', { lease });
+  alice.coordinator.next('exit', fate.down);
+  await (await alice.locks.acquire('other', { lease })).release();
+
+  alice.locks.kill();
+  await permit.release();
+  await clock.advance(lease - 1);
+
+  expect(alice.coordinator.count('renew')).toBe(0);
+  expect(alice.coordinator.count('exit')).toBe(1);
+  expect((await look(service, 'storage')).holders).toBe(1);
+  expect(clock.next).toBeUndefined();
+});
+
 describe('maxHold', () => {
   const maxHold = 20_000;
   const abortGrace = 3_000;

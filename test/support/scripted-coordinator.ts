@@ -27,6 +27,16 @@ export interface Fate {
   readonly error?: Error;
 }
 
+export interface Call {
+  readonly step: Step;
+  /** On the clock's `now`. */
+  readonly at: number;
+  readonly ids: readonly string[];
+  readonly resources: readonly string[];
+  /** The deadline it was given. */
+  readonly timeout: number;
+}
+
 const unreachable = new CoordinatorUnavailableError('memory', { cause: new Error('scripted') });
 
 export const fate = {
@@ -57,8 +67,8 @@ export const fate = {
 export class ScriptedCoordinator implements Coordinator {
   readonly kind: string;
   readonly features: CoordinatorFeatures;
-  /** Every call, in the order in which they were sent: the step and the ids. */
-  readonly log: { step: Step; at: number; ids: readonly string[]; resources: readonly string[] }[] = [];
+  /** Every call, in the order in which they were sent. */
+  readonly log: Call[] = [];
   /** Never rings. */
   deaf = false;
   readonly #inner: Coordinator;
@@ -106,7 +116,7 @@ export class ScriptedCoordinator implements Coordinator {
 
   enter(request: EnterRequest): Promise<Entered> {
     const ids = request.claims.map(({ id }) => id);
-    return this.#play('enter', ids, [request.resource], async () => {
+    return this.#play('enter', ids, [request.resource], request, async () => {
       const answer = await this.#inner.enter(request);
       if (answer.kind !== 'granted' || this.features.fencing) return answer;
       return { ...answer, grants: answer.grants.map(({ id, lease }) => ({ id, lease })) };
@@ -114,11 +124,11 @@ export class ScriptedCoordinator implements Coordinator {
   }
 
   renew(permits: readonly Renewal[], options: CallOptions): Promise<Map<string, 'kept' | 'lost'>> {
-    return this.#playAll('renew', permits, () => this.#inner.renew(permits, options));
+    return this.#playAll('renew', permits, options, () => this.#inner.renew(permits, options));
   }
 
   exit(claims: readonly ClaimRef[], options: CallOptions): Promise<void> {
-    return this.#playAll('exit', claims, async () => await this.#inner.exit(claims, options));
+    return this.#playAll('exit', claims, options, async () => await this.#inner.exit(claims, options));
   }
 
   wake(claim: ClaimRef, listener: () => void): Unsubscribe {
@@ -128,25 +138,25 @@ export class ScriptedCoordinator implements Coordinator {
   }
 
   book(request: BookRequest): Promise<Booking> {
-    return this.#play('book', [request.id], [request.resource], () => this.#inner.book(request));
+    return this.#play('book', [request.id], [request.resource], request, () => this.#inner.book(request));
   }
 
   inspect(resource: string, options: CallOptions): Promise<ResourceState> {
-    return this.#play('inspect', [], [resource], () => this.#inner.inspect(resource, options));
+    return this.#play('inspect', [], [resource], options, () => this.#inner.inspect(resource, options));
   }
 
   setCapacity(resource: string, capacity: number | undefined, options: CallOptions & { expiresIn?: number }) {
-    return this.#play('setCapacity', [], [resource], () =>
+    return this.#play('setCapacity', [], [resource], options, () =>
       this.#inner.setCapacity(resource, capacity, options),
     );
   }
 
   pause(resource: string, ms: number, options: CallOptions & { reason?: string }): Promise<void> {
-    return this.#play('pause', [], [resource], () => this.#inner.pause(resource, ms, options));
+    return this.#play('pause', [], [resource], options, () => this.#inner.pause(resource, ms, options));
   }
 
   evict(claim: ClaimRef, options: CallOptions): Promise<boolean> {
-    return this.#playAll('evict', [claim], () => this.#inner.evict(claim, options));
+    return this.#playAll('evict', [claim], options, () => this.#inner.evict(claim, options));
   }
 
   /** What is still out stays unanswered. The service behind it goes on. */
@@ -155,19 +165,20 @@ export class ScriptedCoordinator implements Coordinator {
     this.#timers.clear();
   }
 
-  #playAll<T>(step: Step, claims: readonly ClaimRef[], call: () => Promise<T>): Promise<T> {
+  #playAll<T>(step: Step, claims: readonly ClaimRef[], options: CallOptions, call: () => Promise<T>): Promise<T> {
     const ids = claims.map(({ id }) => id);
     const resources = claims.map(({ resource }) => resource);
-    return this.#play(step, ids, resources, call);
+    return this.#play(step, ids, resources, options, call);
   }
 
   async #play<T>(
     step: Step,
     ids: readonly string[],
     resources: readonly string[],
+    { timeout }: CallOptions,
     call: () => Promise<T>,
   ): Promise<T> {
-    this.log.push({ step, at: this.#clock.now(), ids, resources });
+    this.log.push({ step, at: this.#clock.now(), ids, resources, timeout });
     const { effect = 0, answer = 0, error } = this.#next.get(step)?.shift() ?? this.#always.get(step) ?? {};
     const out = (this.#out.get(step) ?? 0) + 1;
     this.#out.set(step, out);

@@ -475,3 +475,47 @@ describe('the permit of a run', () => {
     expect(await Promise.all(calls.map((call) => call.get()))).toEqual(['done', 'done']);
   });
 });
+
+describe('a message that outlived its worker', () => {
+  it('does not run beside its earlier run, though that had a permit which was handed on', async () => {
+    const { app, work, clock, settle } = manualApp({ resources: { pool: { capacity: 2, lease: '60s' } } });
+    const runs = gate();
+    const save = app.task('save', locked('pool'), (_n: number) => runs.body());
+    const doomed = await work({ concurrency: 2, lease: '5s' });
+    const blocker = await app.locks.acquire('pool', { weight: 2 });
+    await save.delay(1);
+    await settle();
+    await blocker.release();
+    await settle();
+    expect(runs.running).toBe(1);
+
+    await doomed.crash();
+    await work({ concurrency: 2, lease: '5s' });
+    await clock.advance('50s');
+    expect(runs.started).toBe(1);
+    await clock.advance('15s');
+    expect(runs.started).toBe(2);
+    await runs.open();
+  });
+
+  it('waits for as long as at first, though it has run already', async () => {
+    const { app, work, clock, settle } = manualApp();
+    const seen: number[] = [];
+    const save = app.task('save', locked('one', { maxWait: '1m' }), async () => {
+      seen.push(clock.now());
+      if (seen.length === 1) currentTask().defer(0);
+      return 'ran';
+    });
+    const first = await app.locks.acquire('one', { maxHold: false });
+    await work();
+    const call = await save.delay();
+    await clock.advance('50s');
+    await first.release();
+    await settle();
+    const second = await app.locks.tryAcquire('one');
+    await clock.advance('30s');
+    await second?.release();
+    await settle();
+    expect(await call.get()).toBe('ran');
+  });
+});
