@@ -40,11 +40,11 @@ export function benchArgs<F extends Record<string, Flag>>(
 }
 
 function parsed<F extends Record<string, Flag>>(flags: F, given: Record<string, unknown>): Values<F> {
-  const values = Object.entries(flags).map(([name, flag]) => [name, valueOf(name, flag, given[name])]);
+  const values = Object.entries(flags).map(([name, flag]) => [name, read(name, flag, given[name])]);
   return Object.fromEntries(values);
 }
 
-function valueOf(name: string, flag: Flag, given: unknown): unknown {
+function read(name: string, flag: Flag, given: unknown): unknown {
   if (given === undefined) return flag.default;
   if (typeof flag.default !== 'number') return given;
   const value = Number(given);

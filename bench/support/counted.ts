@@ -1,8 +1,6 @@
+import { type App, createApp } from 'lockkeeper';
 import type { Broker, Consumer } from '../../src/brokers/broker.js';
-import { openBroker } from '../../src/brokers/open.js';
-import { systemClock } from '../../src/clock.js';
 import type { Coordinator } from '../../src/locks/coordinator.js';
-import { openCoordinator } from '../../src/locks/open.js';
 import { withMembers } from './members.js';
 
 /** What an app stands on, and how often it was used. */
@@ -15,16 +13,18 @@ export class CountedParts {
   /** Milliseconds of each take that found a message. */
   readonly takes: number[] = [];
   readonly consumers: Consumer[] = [];
+  readonly #app: App;
   readonly #broker: Broker;
 
   constructor(urls: { broker: string; coordinator: string }) {
-    this.#broker = openBroker(urls.broker, systemClock);
+    this.#app = createApp(urls);
+    this.#broker = this.#app.broker;
     this.broker = withMembers(this.#broker, { consume: this.#consume });
-    this.coordinator = this.#counted(openCoordinator(urls.coordinator));
+    this.coordinator = this.#counted(this.#app.locks.settings.resources.resolve('').coordinator);
   }
 
   async close(): Promise<void> {
-    await this.#broker.close();
+    await this.#app.close();
   }
 
   readonly #consume: Broker['consume'] = async (queues, options) => {

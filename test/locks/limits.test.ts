@@ -160,6 +160,19 @@ describe('tryAll', () => {
     expect((await tryAll(locks, termsFor(locks, 'sms'), options())).kind).toBe('beyond');
   });
 
+  it.each([
+    ['sms', 'mail'],
+    ['mail', 'sms'],
+  ])('books the start that lies farther of two: %s', async (farther, nearer) => {
+    const { service, side } = several();
+    const { locks } = side();
+    await locks.pause(farther, '20s');
+    await locks.pause(nearer, '10s');
+    const entry = await tryAll(locks, termsFor(locks, 'sms', 'mail'), options({ reach: () => 60_000 }));
+    expect(entry).toMatchObject({ kind: 'later', after: 20_000, terms: { resource: farther } });
+    expect((await service.inspect(nearer, soon)).rate?.booked ?? 0).toBe(0);
+  });
+
   it('gives back the starts it charged when another refuses at the last moment', async () => {
     const { service, side } = several();
     const alice = side();
@@ -539,6 +552,19 @@ describe('runUnder', () => {
       await clock.advance('2s');
       expect(await waits).toBe('done');
     }
+  });
+
+  it.each(['fail', 'run'] as const)('does so, too, when the coordinator goes away while it waits: %s', async (onUnavailable) => {
+    const { clock, side } = several();
+    const [alice, bob] = [side(), side()];
+    await bob.locks.acquire('a');
+    const result = run(alice.locks, [limitOf('a', { onUnavailable })]).catch(({ code }) => code);
+    await clock.advance('5s');
+    expect(await settled(result)).toBe(false);
+    alice.coordinator.always(fate.down, 'enter');
+    await clock.advance('1s');
+    expect(await settled(result)).toBe(true);
+    expect(await result).toBe(onUnavailable === 'run' ? 'done' : 'COORDINATOR_UNAVAILABLE');
   });
 
   it('passes on the body’s own error, and gives back all', async () => {

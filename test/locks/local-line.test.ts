@@ -133,8 +133,9 @@ describe('those of one process who wait', () => {
     const held = await alice.locks.acquire(resource, { capacity: 3, weight: 3 });
     const weights = [1, 3, 2, 2, 1, 3, 1];
     const all = weights.map((weight, i) =>
-      alice.locks.using(resource, { capacity: 3, weight, waitTimeout: '1h' }, async () => {
+      alice.locks.using(resource, { capacity: 3, weight, waitTimeout: '1h' }, async (permit) => {
         order.push(i);
+        expect(permit.weight).toBe(weight);
         await new Promise<void>((resolve) => clock.after(50, resolve));
       }),
     );
@@ -157,6 +158,27 @@ describe('those of one process who wait', () => {
     await clock.advance(1);
     expect(await heavy).toBeInstanceOf(LockTimeoutError);
     expect((await light).held).toBe(true);
+  });
+
+  it('do not get the permit of one who came before them', async () => {
+    const { clock, side } = setUp();
+    const [alice, bob] = [side(), side()];
+    const held = await bob.locks.acquire(resource);
+    // The first is refused, gives up, and leaves the third first in line while the second's try is still out.
+    alice.coordinator.next('enter', fate.slowReply(100), fate.slowRequest(100), fate.ordinary, fate.slowRequest(1_000));
+    const order: string[] = [];
+    const enough = new AbortController();
+    const first = errorOf(alice.locks.acquire(resource, { signal: enough.signal }));
+    const second = alice.locks.using(resource, () => order.push('second'));
+    await clock.advance(150);
+    const third = alice.locks.using(resource, () => order.push('third'));
+    await settle();
+    enough.abort(new Error('enough'));
+    await first;
+    await held.release();
+    await clock.advance(5_000);
+    await Promise.all([second, third]);
+    expect(order).toEqual(['second', 'third']);
   });
 
   it('keep the place when the first of them gives up', async () => {
@@ -296,6 +318,7 @@ it('holds capacity at every moment, whoever comes, goes, gives up and crashes', 
     const ms = next(400);
     const run = locks.using(resource, { capacity, weight, waitTimeout: next(10_000) + 1 }, async (permit) => {
       held.add(permit);
+      expect(permit.weight).toBe(weight);
       most = Math.max(most, used());
       expect(used()).toBeLessThanOrEqual(capacity);
       await new Promise<void>((resolve) => clock.after(ms, resolve));
