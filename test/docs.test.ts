@@ -167,7 +167,7 @@ describe('the README', () => {
     ['CommonOptions', 'src/locks/limit.ts'],
     ['LockOptions', 'src/locks/limit.ts'],
     ['RateOptions', 'src/locks/limit.ts'],
-    ['AcquireOptions', 'src/locks/locks.ts'],
+    ['AcquireOptions', 'src/locks/acquire-options.ts'],
     ['WorkerOptions', 'src/worker/settings.ts'],
     ['LockEvents', 'src/locks/events.ts'],
     ['TaskEvents', 'src/tasks/events.ts'],

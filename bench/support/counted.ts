@@ -16,8 +16,8 @@ export class CountedParts {
   readonly #app: App;
   readonly #broker: Broker;
 
-  constructor(urls: { broker: string; coordinator: string }) {
-    this.#app = createApp(urls);
+  constructor({ broker, coordinator }: { broker: string; coordinator: string }) {
+    this.#app = createApp({ broker, coordinator });
     this.#broker = this.#app.broker;
     this.broker = withMembers(this.#broker, { consume: this.#consume });
     this.coordinator = this.#counted(this.#app.locks.settings.resources.resolve('').coordinator);

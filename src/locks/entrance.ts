@@ -72,6 +72,7 @@ export class Entrance {
       const answer = await this.#answerOf(terms, tried, patience);
       answered = answer !== undefined;
       if (answer && !('kind' in answer) && !this.#passOn(answer, arrival)) return answer;
+      if (patience.aborted) throw patience.reason;
       return await this.#line(terms).wait(terms, { id: this.#host.newClaim() }, arrival, patience);
     } finally {
       patience.end();
@@ -88,7 +89,7 @@ export class Entrance {
       return tried && (await orOver(Promise.resolve(tried), patience, release));
     } catch (error) {
       const stays = terms.limit.onUnavailable === 'requeue' && error instanceof CoordinatorUnavailableError;
-      if (patience.aborted || !stays) throw error;
+      if (!stays) throw error;
       return undefined;
     }
   }

@@ -155,8 +155,8 @@ export class LeaseKeeper {
   #renewed(lease: Lease, answer: 'kept' | 'lost' | undefined, sentAt: Moment): void {
     // Released, or lost, while the answer was on its way: it is of no interest any more.
     if (!this.#leases.has(lease) || !lease.check()) return;
-    if (answer === 'lost') return lease.lose('not-owner');
-    if (answer === undefined || sentAt.now < lease.sentAt.now) return;
+    if (answer === 'lost') lease.lose('not-owner');
+    if (answer !== 'kept' || sentAt.now < lease.sentAt.now) return;
     lease.sentAt = sentAt;
     lease.atRisk = false;
     lease.renewAt = sentAt.now + lease.duration / 3;

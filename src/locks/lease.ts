@@ -131,7 +131,10 @@ export class Lease implements ClaimRef {
    */
   overheld(grace: number): void {
     const told = this.#handle?.abortReason instanceof MaxHoldError;
-    if (told) return this.abandon();
+    if (told) {
+      this.abandon();
+      return;
+    }
     this.#handle?.abort(new MaxHoldError(this.resource, this.#maxHold));
     this.holdUntil = this.#clock.now() + grace;
   }

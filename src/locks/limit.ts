@@ -27,6 +27,7 @@ export interface CommonOptions {
   onUnavailable?: OnUnavailable;
 }
 
+// biome-ignore lint/suspicious/noExplicitAny: options that compute nothing go with every list of arguments
 export interface LockOptions<A extends readonly unknown[] = any> extends CommonOptions {
   /** Permits a run takes, from 1. Default 1. */
   weight?: number | ((...args: A) => number);
@@ -38,6 +39,7 @@ export interface LockOptions<A extends readonly unknown[] = any> extends CommonO
   onLost?: OnLost;
 }
 
+// biome-ignore lint/suspicious/noExplicitAny: as above
 export interface RateOptions<A extends readonly unknown[] = any> extends CommonOptions {
   /** Starts a run counts for, from 1. Default 1. */
   cost?: number | ((...args: A) => number);

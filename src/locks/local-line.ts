@@ -78,7 +78,6 @@ export class LocalLine {
           reject(error);
         },
       };
-      if (patience.aborted) return reject(patience.reason);
       patience.onAbort = onAbort;
       this.#join(waiter);
       this.#serving ??= this.#serve();

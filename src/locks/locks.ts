@@ -7,12 +7,13 @@ import { type Duration, milliseconds } from '../duration.js';
 import { ClosedError, ConfigError } from '../errors.js';
 import { Events } from '../events.js';
 import type { Share } from '../message.js';
+import { type AcquireOptions, acquireTerms, checkName } from './acquire-options.js';
 import type { CallOptions, Coordinator, ResourceState } from './coordinator.js';
 import { Entrance } from './entrance.js';
 import type { LockEvents } from './events.js';
 import { inTime } from './in-time.js';
 import type { Lease } from './lease.js';
-import { defaultWaitTimeout, type LockOptions, permitLimit, rateLimit, shareOf } from './limit.js';
+import { defaultWaitTimeout, rateLimit, shareOf } from './limit.js';
 import { memoryCoordinator } from './memory.js';
 import { coordinatorFrom } from './open.js';
 import { Party } from './party.js';
@@ -21,7 +22,7 @@ import { NestedPermit, type OnRelease, type Permit } from './permit.js';
 import { type ResourceOptions, Resources } from './resources.js';
 import { heldInScope, scope } from './scope.js';
 import { waitForStarts } from './starts.js';
-import { checkCall, type Terms, termsOf } from './terms.js';
+import { type Terms, termsOf } from './terms.js';
 
 export interface LocksOptions {
   /** Who keeps the limits. Default: `LOCKKEEPER_COORDINATOR`, else in process. */
@@ -35,34 +36,13 @@ export interface LocksOptions {
   clock?: Clock;
 }
 
-export interface AcquireOptions {
-  /** Permits there are, where `resources` does not say. Default 1. */
-  capacity?: number;
-  /** Permits to take. Default 1. */
-  weight?: number;
-  /** How long to wait in the fair line. Default 30 s; inside a run of a task 0, unless given. */
-  waitTimeout?: Duration;
-  /** How soon it comes free when this process dies. Default 15 s. */
-  lease?: Duration;
-  /** How long it may be held; `false` for as long as it likes. Default 1 h. */
-  maxHold?: Duration | false;
-  /** Gives up waiting. */
-  signal?: AbortSignal;
-}
-
-function checkName(resource: unknown): string {
-  if (typeof resource === 'string') return resource;
-  throw ConfigError.expected('resource', 'a text', resource);
-}
+export type { AcquireOptions } from './acquire-options.js';
 
 const closed = () => new ClosedError('This set of locks');
 
 /** How long a place in line outlives the process that stood there, in milliseconds. */
 export const placeLife = 3_000;
 
-const acquireFields = ['capacity', 'weight', 'waitTimeout', 'lease', 'maxHold', 'signal'];
-
-const plain = permitLimit('', undefined);
 const plainRate = rateLimit('', undefined);
 
 /** Limits without the runner, as `createLocks` and an app's `locks` offer them. */
@@ -123,8 +103,8 @@ export class Locks {
   }
 
   /**
-   * Waits in the fair line for a permit. Throws `LockTimeoutError` after `waitTimeout`, the signal's reason when it
-   * aborts, `CoordinatorUnavailableError` when the coordinator did not answer until then.
+   * Waits in the fair line for a permit. Throws `LockTimeoutError` after `waitTimeout` (`BusyError` where that is 0), the
+   * signal's reason when it aborts, `CoordinatorUnavailableError` when the coordinator did not answer until then.
    */
   async acquire(resource: string, options: AcquireOptions = {}): Promise<Permit> {
     const terms = this.#terms(resource, options);
@@ -237,7 +217,7 @@ export class Locks {
     await Promise.all([...this.#parties.values()].map((party) => party.close()));
   }
 
-  /** @internal */
+  /** @internal Throws `ClosedError` when they are closed. */
   mustBeOpen(): void {
     if (this.#closed) throw closed();
   }
@@ -302,13 +282,6 @@ export class Locks {
   }
 
   #terms(resource: string, options: AcquireOptions): Terms {
-    checkName(resource);
-    checkObject(options, 'options', acquireFields);
-    const { capacity, weight, lease, maxHold } = options;
-    const given = capacity ?? weight ?? lease ?? maxHold;
-    const limit = given === undefined ? plain : permitLimit(resource, capacity, { weight, lease, maxHold });
-    const share = { key: resource, weight: weight ?? 1 };
-    checkCall(this.settings.resources, limit, share);
-    return termsOf(this.settings.resources, limit, share);
+    return acquireTerms(this.settings.resources, resource, options);
   }
 }

@@ -93,14 +93,15 @@ export function orOver<T>(
     };
     if (patience.aborted) return onAbort();
     patience.onAbort = onAbort;
-    const unlessOver = (end: () => void) => {
-      if (patience.aborted) return;
-      patience.onAbort = undefined;
-      end();
-    };
     answer.then(
-      (value) => unlessOver(() => resolve(value)),
-      (error) => unlessOver(() => reject(error)),
+      (value) => {
+        patience.onAbort = undefined;
+        resolve(value);
+      },
+      (error) => {
+        patience.onAbort = undefined;
+        reject(error);
+      },
     );
   });
 }

@@ -65,7 +65,8 @@ export class Turnstile {
       const claims = askers.map(({ claim }) => claim);
       const answer = await this.#ask(terms, claims);
       const refusal: Busy = Array.isArray(answer) ? { kind: 'busy', retryAfter: 0 } : answer;
-      askers.forEach((asker, i) => asker.answer((Array.isArray(answer) && answer[i]) || refusal));
+      const leases = Array.isArray(answer) ? answer : [];
+      for (const [i, asker] of askers.entries()) asker.answer(leases[i] ?? refusal);
     } catch (error) {
       for (const asker of askers) asker.fail(error);
     } finally {

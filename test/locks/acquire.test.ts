@@ -257,6 +257,24 @@ describe('acquire', () => {
     await over;
   });
 
+  it('is not held up by a place whose process died for longer than that one’s lease', async () => {
+    const { clock, side } = setUp();
+    const [alice, bob, carol] = [side(), side(), side()];
+    const held = await carol.locks.acquire(mutex);
+    const dead = errorOf(bob.locks.acquire(mutex, { lease: 1_000 }));
+    await settle();
+    const acquired = alice.locks.acquire(mutex);
+    await settle();
+    bob.coordinator.always(fate.hangs);
+    await held.release();
+    await clock.advance(999);
+    expect(await settled(acquired)).toBe(false);
+    await clock.advance(2);
+    expect((await acquired).held).toBe(true);
+    await clock.advance('1m');
+    await dead;
+  });
+
   it('gives no permit whose lease ended before the answer came', async () => {
     const { clock, service, side } = setUp();
     const alice = side({ callTimeout: 5_000 });
@@ -293,6 +311,7 @@ describe('acquire', () => {
     for (const error of [waiting, trying, tryAcquiring, late])
       expect(await error).toBeInstanceOf(ClosedError);
     expect(await errorOf(alice.locks.tryAcquire('fourth'))).toBeInstanceOf(ClosedError);
+    for (const name of ['third', 'fourth']) expect(alice.coordinator.count('enter', name)).toBe(0);
     for (const name of ['other', 'another', 'third', 'fourth']) {
       expect(await look(service, name)).toEqual({ holders: 0, waiting: 0 });
     }
@@ -550,6 +569,10 @@ describe('code that holds a permit', () => {
       await held.release();
       expect(await patient).toBe('done');
       expect(await alice.locks.using(mutex, () => 'free')).toBe('free');
+      const taken = await bob.locks.acquire(mutex);
+      const nested = errorOf(alice.locks.using('other', () => alice.locks.acquire(mutex)));
+      expect(await nested).toBeInstanceOf(BusyError);
+      await taken.release();
     });
   });
 });

@@ -183,11 +183,11 @@ describe('a blocked event loop', () => {
 
   it('does not end a lease that is longer than it', async () => {
     const locks = createLocks({ coordinator: memoryCoordinator() });
-    const permit = await locks.acquire('storage', { lease: 1_200 });
-    const end = performance.now() + 600;
+    const permit = await locks.acquire('storage', { lease: 3_000 });
+    const end = performance.now() + 1_300;
     while (performance.now() < end);
     permit.assertHeld();
-    await new Promise((resolve) => setTimeout(resolve, 500));
+    await new Promise((resolve) => setTimeout(resolve, 200));
     permit.assertHeld();
     await locks.close();
   });

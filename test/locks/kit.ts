@@ -54,7 +54,10 @@ export function setUp(clock = new ManualClock()) {
       clock,
       sides.map(({ locks }) => locks.close()),
     );
-    for (const { coordinator } of sides) await coordinator.close();
+    for (const { coordinator } of sides) {
+      await coordinator.close();
+      expect(coordinator.listening, 'somebody waits to be rung').toBe(0);
+    }
     expect(clock.next, 'a timer is left').toBeUndefined();
   });
 

@@ -324,6 +324,17 @@ describe('waitForAll', () => {
     expect(alice.locks.waiting.size).toBe(0);
   });
 
+  it('does not take what is granted after it gave up', async () => {
+    const { clock, service, side } = several();
+    const { locks, coordinator } = side();
+    coordinator.next('enter', fate.slowReply(1_000));
+    const entry = waitForAll(locks, termsFor(locks, 'a'), patient({ patience: () => 500 }));
+    await clock.advance(1_000);
+    expect(await entry).toMatchObject({ kind: 'busy' });
+    await settle();
+    expect(await look(service, 'a')).toEqual({ holders: 0, waiting: 0 });
+  });
+
   it('gives up when it is told to', async () => {
     const { service, side } = several();
     const [alice, bob] = [side(), side()];
@@ -554,18 +565,21 @@ describe('runUnder', () => {
     }
   });
 
-  it.each(['fail', 'run'] as const)('does so, too, when the coordinator goes away while it waits: %s', async (onUnavailable) => {
-    const { clock, side } = several();
-    const [alice, bob] = [side(), side()];
-    await bob.locks.acquire('a');
-    const result = run(alice.locks, [limitOf('a', { onUnavailable })]).catch(({ code }) => code);
-    await clock.advance('5s');
-    expect(await settled(result)).toBe(false);
-    alice.coordinator.always(fate.down, 'enter');
-    await clock.advance('1s');
-    expect(await settled(result)).toBe(true);
-    expect(await result).toBe(onUnavailable === 'run' ? 'done' : 'COORDINATOR_UNAVAILABLE');
-  });
+  it.each(['fail', 'run'] as const)(
+    'does so, too, when the coordinator goes away while it waits: %s',
+    async (onUnavailable) => {
+      const { clock, side } = several();
+      const [alice, bob] = [side(), side()];
+      await bob.locks.acquire('a');
+      const result = run(alice.locks, [limitOf('a', { onUnavailable })]).catch(({ code }) => code);
+      await clock.advance('5s');
+      expect(await settled(result)).toBe(false);
+      alice.coordinator.always(fate.down, 'enter');
+      await clock.advance('1s');
+      expect(await settled(result)).toBe(true);
+      expect(await result).toBe(onUnavailable === 'run' ? 'done' : 'COORDINATOR_UNAVAILABLE');
+    },
+  );
 
   it('passes on the body’s own error, and gives back all', async () => {
     const { service, side } = several();

@@ -28,9 +28,13 @@ describe('those of one process who wait', () => {
     const waiting = runs(alice, clock).start(100, 0);
     await settle();
     expect(await look(service, resource)).toEqual({ holders: 1, waiting: 1 });
+    const asked = alice.coordinator.count('enter');
+    const later = runs(alice, clock).start(100, 0);
+    await settle();
+    expect(alice.coordinator.count('enter')).toBe(asked);
     await held.release();
     await clock.advance(5_000);
-    await waiting;
+    await Promise.all([waiting, later]);
     expect(await look(service, resource)).toEqual({ holders: 0, waiting: 0 });
   });
 
@@ -165,13 +169,20 @@ describe('those of one process who wait', () => {
     const [alice, bob] = [side(), side()];
     const held = await bob.locks.acquire(resource);
     // The first is refused, gives up, and leaves the third first in line while the second's try is still out.
-    alice.coordinator.next('enter', fate.slowReply(100), fate.slowRequest(100), fate.ordinary, fate.slowRequest(1_000));
+    alice.coordinator.next(
+      'enter',
+      fate.slowReply(100),
+      fate.slowRequest(100),
+      fate.ordinary,
+      fate.slowRequest(1_000),
+    );
     const order: string[] = [];
     const enough = new AbortController();
     const first = errorOf(alice.locks.acquire(resource, { signal: enough.signal }));
     const second = alice.locks.using(resource, () => order.push('second'));
     await clock.advance(150);
-    const third = alice.locks.using(resource, () => order.push('third'));
+    // On terms of its own, so it does not take over the first one's place.
+    const third = alice.locks.using(resource, { lease: '20s' }, () => order.push('third'));
     await settle();
     enough.abort(new Error('enough'));
     await first;

@@ -71,6 +71,8 @@ export class ScriptedCoordinator implements Coordinator {
   readonly log: Call[] = [];
   /** Never rings. */
   deaf = false;
+  /** How many wait to be rung. */
+  listening = 0;
   readonly #inner: Coordinator;
   readonly #clock: Clock;
   readonly #next = new Map<Step, Fate[]>();
@@ -132,9 +134,14 @@ export class ScriptedCoordinator implements Coordinator {
   }
 
   wake(claim: ClaimRef, listener: () => void): Unsubscribe {
-    return this.#inner.wake(claim, () => {
+    const unsubscribe = this.#inner.wake(claim, () => {
       if (!this.deaf) listener();
     });
+    this.listening++;
+    return () => {
+      this.listening--;
+      unsubscribe();
+    };
   }
 
   book(request: BookRequest): Promise<Booking> {
@@ -165,7 +172,12 @@ export class ScriptedCoordinator implements Coordinator {
     this.#timers.clear();
   }
 
-  #playAll<T>(step: Step, claims: readonly ClaimRef[], options: CallOptions, call: () => Promise<T>): Promise<T> {
+  #playAll<T>(
+    step: Step,
+    claims: readonly ClaimRef[],
+    options: CallOptions,
+    call: () => Promise<T>,
+  ): Promise<T> {
     const ids = claims.map(({ id }) => id);
     const resources = claims.map(({ resource }) => resource);
     return this.#play(step, ids, resources, options, call);
