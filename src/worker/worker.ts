@@ -165,8 +165,10 @@ export class Worker {
   }
 
   #revoked(id: string): void {
-    for (const run of this.#active) {
-      if (run.delivery.message.id === id) return run.context.stop(new TaskRevokedError(id));
+    const running = [...this.#active].find(({ delivery }) => delivery.message.id === id);
+    if (running) {
+      running.context.stop(new TaskRevokedError(id));
+      return;
     }
     this.#revokedLately.add(id);
     if (this.#revokedLately.size > revokedRemembered)
