@@ -68,13 +68,12 @@ const version = 1;
 
 /** The message as text: what is 0 or absent is left out, and a share of weight 1 is its key. */
 export function encode(message: Message): string {
-  const { retries, deferrals, priority, shares, ...rest } = message;
   return JSON.stringify({
-    ...rest,
-    shares: shares?.map((share) => (share?.weight === 1 ? share.key : share)),
-    retries: retries || undefined,
-    deferrals: deferrals || undefined,
-    priority: priority || undefined,
+    ...message,
+    shares: message.shares?.map((share) => (share?.weight === 1 ? share.key : share)),
+    retries: message.retries || undefined,
+    deferrals: message.deferrals || undefined,
+    priority: message.priority || undefined,
   });
 }
 

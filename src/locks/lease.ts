@@ -64,8 +64,9 @@ export class Lease implements ClaimRef {
   open(maxHold: number, onRelease: OnRelease): PermitHandle {
     this.#handle = new PermitHandle(this, onRelease);
     this.#maxHold = maxHold;
-    this.holdUntil = (this.turns === 1 ? this.grantedAt : this.#clock.now()) + maxHold;
+    this.holdUntil = this.#clock.now() + maxHold;
     this.#keeper.schedule(this.holdUntil);
+    if (this.lost) this.#handle.abort(this.lost);
     return this.#handle;
   }
 

@@ -205,6 +205,8 @@ export async function runUnder<R>(
     }
     const rates = all.filter(({ rate }) => rate);
     if (rates.length > 0) await waitForStarts(locks, rates, { wait: (terms) => waitOf(locks, terms) });
+    // One may have been lost while the next was waited for.
+    for (const permit of permits) permit.assertHeld();
     return await locks.within(permits, () => body(permits));
   } finally {
     await Promise.all(permits.map((permit) => permit.release()));

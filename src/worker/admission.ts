@@ -162,8 +162,9 @@ export class Admission {
    */
   #outlasting({ losses, message }: Delivery, all: readonly Terms[]): Entry | undefined {
     if (losses <= (message.losses ?? 0)) return undefined;
-    const terms = all.find(({ rate, lease }) => !rate && lease > this.#host.lease);
-    return terms && { kind: 'busy', retryAfter: 0, ownUntil: terms.lease - this.#host.lease, terms };
+    const [longest] = all.filter(({ rate }) => !rate).sort((a, b) => b.lease - a.lease);
+    if (!longest || longest.lease <= this.#host.lease) return undefined;
+    return { kind: 'busy', retryAfter: 0, ownUntil: longest.lease - this.#host.lease, terms: longest };
   }
 
   /**

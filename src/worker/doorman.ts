@@ -73,7 +73,6 @@ export class Doorman {
 
   /** For a message that is about to be parked. */
   ticket(terms: Terms, queue: string): Ticket {
-    this.#given++;
     this.#terms = terms;
     this.heard({ queue, resource: terms.resource });
     let done!: () => void;
@@ -92,6 +91,7 @@ export class Doorman {
 
   /** A room of this resource has messages. */
   heard(room: RoomRef): void {
+    this.#given++;
     this.#rooms.set(room.queue, room);
   }
 
@@ -124,11 +124,11 @@ export class Doorman {
   /** A slot is about to become free that the queues would take: a try for a permit, to use it for the rooms instead. */
   async tryNow(): Promise<Lease | undefined> {
     const { locks } = this.#host;
+    // Whatever comes of it, the others have their turn before it asks again.
+    this.#slotlessSince = locks.clock.now();
     const terms = { ...this.#terms, weight: this.#weight };
     const answer = await locks.party(terms).try(terms, { id: locks.newClaim() });
-    if (!('kind' in answer)) return answer;
-    this.#slotlessSince = locks.clock.now();
-    return undefined;
+    return 'kind' in answer ? undefined : answer;
   }
 
   /** The message that comes first weighs this much. */

@@ -53,7 +53,7 @@ export class PutOff {
    * and its permit and slot go to the first of them.
    */
   async behind(delivery: Delivery, record: TaskRecord, asked: Message, terms: Terms): Promise<Verdict> {
-    const message = deferred(asked, this.#clock);
+    const message = this.#warn(delivery, deferred(asked, this.#clock), terms);
     await this.#tell(delivery, record, message, terms, 'busy');
     return { outcome: { kind: 'again', message, room: parking(message, terms) }, park: terms };
   }

@@ -12,6 +12,7 @@ import { ActiveRun } from './active-run.js';
 import type { Admission, Admitted } from './admission.js';
 import type { Conclusion } from './conclusion.js';
 import type { Doormen } from './doormen.js';
+import { patienceLeft } from './deferral.js';
 import type { Journal } from './journal.js';
 import { PutOff } from './put-off.js';
 
@@ -85,7 +86,8 @@ export class Runner {
     const { entry, all, message } = admitted;
     if (entry.kind !== 'entered') return this.#refused(delivery, record, admitted, inHand, held);
     const [own] = all;
-    if (own && all.length === 1 && !inHand && this.#host.doormen.waitsForSlot(own.resource)) {
+    const behind = own && all.length === 1 && !inHand && this.#host.doormen.waitsForSlot(own.resource);
+    if (behind && patienceLeft(message, own, this.#host.app.clock) > 0) {
       const { leases } = entry;
       return this.#putOff.behind(delivery, record, message, own).then((verdict) => ({ ...verdict, leases }));
     }
@@ -161,6 +163,8 @@ export class Runner {
   ): Promise<Ended> {
     const leases = held.length === 0 ? entered : [...new Set([...held, ...entered])];
     if (this.#host.stopping.aborted) return putBack(delivery, leases);
+    // One may have been lost while the next was waited for.
+    if (!entered.every((lease) => lease.check())) return putBack(delivery, leases);
     if (this.#host.isRevoked(delivery.message.id)) return await this.#unwanted(delivery, record, leases);
     const { journal, app, active, conclusion } = this.#host;
     const startedAt = app.clock.now();

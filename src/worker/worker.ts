@@ -34,7 +34,7 @@ export class Worker {
   readonly #locks: Locks;
   readonly #journal: Journal;
   readonly #active = new Crowd<ActiveRun>();
-  /** The last that were revoked while they did not run here: they may be in hand, waiting for their limits. */
+  /** The last that were revoked: they may be in hand, waiting for their limits. */
   readonly #revokedLately = new Set<string>();
   readonly #leaving = new AbortController();
   #parts: { consumer: Consumer; doormen: Doormen; slots: Slots; places: Places } | undefined;
@@ -165,10 +165,8 @@ export class Worker {
   }
 
   #revoked(id: string): void {
-    const running = [...this.#active].find(({ delivery }) => delivery.message.id === id);
-    if (running) {
-      running.context.stop(new TaskRevokedError(id));
-      return;
+    for (const { delivery, context } of this.#active) {
+      if (delivery.message.id === id) context.stop(new TaskRevokedError(id));
     }
     this.#revokedLately.add(id);
     if (this.#revokedLately.size > revokedRemembered)
@@ -180,17 +178,21 @@ export class Worker {
     this.#leaving.abort(new ShutdownError());
     this.#tending?.();
     const { consumer, slots, places } = this.#parts ?? {};
+    places?.close();
+    // Each step for itself: a broker that fails must not take their permits from bodies that still run.
+    await this.#attempt(consumer?.stop());
+    if (slots) await this.#attempt(this.#drain(slots, drain));
+    await this.#attempt(consumer?.close());
+    await this.#locks.close();
+    clearInterval(this.#alive);
+    this.#isOver();
+  }
+
+  async #attempt(step: Promise<void> | undefined): Promise<void> {
     try {
-      places?.close();
-      await consumer?.stop();
-      if (slots) await this.#drain(slots, drain);
-      await consumer?.close();
+      await step;
     } catch (error) {
       this.#journal.error(error);
-    } finally {
-      await this.#locks.close();
-      clearInterval(this.#alive);
-      this.#isOver();
     }
   }
 
