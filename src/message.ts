@@ -63,6 +63,12 @@ export interface RemoteError {
   readonly code?: string;
 }
 
+/** The message as it was sent first: nothing that happened to it since counts any more. */
+export function asNew(message: Message): Message {
+  const { deferredAt, warned, moves, booking, losses, ...sent } = message;
+  return { ...sent, retries: 0, deferrals: 0 };
+}
+
 /** The layout of the text. It stands in it only from the second on. */
 const version = 1;
 
@@ -109,6 +115,11 @@ export function decode(text: string): Message {
       `has a \`${field}\` that is not a number`,
     );
   }
+  requireThat(raw.retry === undefined || isRetry(raw.retry), 'has a `retry` that is none');
+  requireThat(
+    raw.booking === undefined || typeof raw.booking === 'string',
+    'has a `booking` that is not a text',
+  );
   if (raw.shares !== undefined) raw.shares = sharesIn(raw.shares);
   return raw as unknown as Message;
 }
@@ -134,6 +145,12 @@ function parse(text: string): Raw {
   }
   requireThat(typeof raw === 'object' && raw !== null && !Array.isArray(raw), 'is not a JSON object');
   return raw as Raw;
+}
+
+function isRetry(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  const { max, delay } = value as MessageRetry;
+  return [max, delay].every((part) => part === undefined || Number.isFinite(part));
 }
 
 function isShare(share: Share | null): boolean {
@@ -206,11 +223,16 @@ export function toRemoteError(error: unknown): RemoteError {
   }
   const code = (error as { code?: unknown }).code;
   return {
-    name: String(error.name),
-    message: String(error.message),
+    name: textOf(error.name, 'Error'),
+    message: textOf(error.message, ''),
     stack: error.stack === undefined ? undefined : String(error.stack),
     code: typeof code === 'string' ? code : undefined,
   };
+}
+
+/** Errors may bear anything. */
+function textOf(value: unknown, otherwise: string): string {
+  return typeof value === 'string' ? value : otherwise;
 }
 
 const builtIns = new Map<string, ErrorConstructor>(

@@ -51,8 +51,12 @@ export class Places {
 
   #turn(leaving: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
-      this.#waiting.push(resolve);
-      leaving.addEventListener('abort', () => resolve(), { once: true });
+      const onLeaving = () => resolve();
+      leaving.addEventListener('abort', onLeaving, { once: true });
+      this.#waiting.push(() => {
+        leaving.removeEventListener('abort', onLeaving);
+        resolve();
+      });
       this.#rotate();
     });
   }

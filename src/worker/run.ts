@@ -11,8 +11,8 @@ import type { TaskRecord } from '../tasks/task.js';
 import { ActiveRun } from './active-run.js';
 import type { Admission, Admitted } from './admission.js';
 import type { Conclusion } from './conclusion.js';
-import type { Doormen } from './doormen.js';
 import { patienceLeft } from './deferral.js';
+import type { Doormen } from './doormen.js';
 import type { Journal } from './journal.js';
 import { PutOff } from './put-off.js';
 
@@ -178,9 +178,20 @@ export class Runner {
     else active.delete(run);
     const took = app.clock.now() - startedAt;
     if (all.length > 0) this.#host.admission.ran(took);
-    const concluded = await conclusion.of(run, record, all, end, took);
-    if (end.kind !== 'stuck') run.finish();
-    return { ...concluded, leases, returned: end.kind === 'stuck' ? run.returned : undefined };
+    const returned = end.kind === 'stuck' ? run.returned : undefined;
+    try {
+      return { ...(await conclusion.of(run, record, all, end, took)), leases, returned };
+    } catch (error) {
+      // Ours, not the task's; but the permits must go on and the message must end.
+      journal.error(error);
+      return {
+        outcome: { kind: 'aside', reason: `its end could not be judged: ${error}` },
+        leases,
+        returned,
+      };
+    } finally {
+      if (end.kind !== 'stuck') run.finish();
+    }
   }
 
   #start(delivery: Delivery, record: TaskRecord, all: readonly Terms[], leases: readonly Lease[]): ActiveRun {

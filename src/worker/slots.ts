@@ -1,10 +1,17 @@
 import type { Consumer, Delivery, Outcome } from '../brokers/broker.js';
+import { type Clock, sleep } from '../clock.js';
+import { ClosedError } from '../errors.js';
 import type { Lease } from '../locks/lease.js';
 import { noScope, scope } from '../locks/scope.js';
 import type { Terms } from '../locks/terms.js';
 import type { Doormen } from './doormen.js';
 import type { Journal } from './journal.js';
 import type { Ended, Runner } from './run.js';
+
+/** As many turns follow each other at once. */
+const burst = 250;
+/** A settlement that failed is repeated after these pauses, in milliseconds; the last one again and again. */
+const settlePauses = [100, 500, 2_000];
 
 /** A delivery in a slot, with the lease that came with it. */
 interface Turn {
@@ -24,11 +31,20 @@ export class Slots {
   readonly #doormen: Doormen;
   readonly #consumer: Consumer;
   readonly #journal: Journal;
+  readonly #clock: Clock;
   #busy = 0;
+  #turns = 0;
   #whenFree: (() => void)[] = [];
   #dead = false;
 
-  constructor(parts: { runner: Runner; doormen: Doormen; consumer: Consumer; journal: Journal }) {
+  constructor(parts: {
+    runner: Runner;
+    doormen: Doormen;
+    consumer: Consumer;
+    journal: Journal;
+    clock: Clock;
+  }) {
+    this.#clock = parts.clock;
     this.#runner = parts.runner;
     this.#doormen = parts.doormen;
     this.#consumer = parts.consumer;
@@ -53,7 +69,10 @@ export class Slots {
 
   async #work(first: Turn): Promise<void> {
     try {
-      for (let turn: Turn | undefined = first; turn; ) turn = await this.#turn(turn);
+      for (let turn: Turn | undefined = first; turn; turn = await this.#turn(turn)) {
+        // Chains of short runs must leave timers their turn.
+        if (++this.#turns % burst === 0) await new Promise((resolve) => setImmediate(resolve));
+      }
     } catch (error) {
       this.#journal.error(error);
     }
@@ -86,8 +105,22 @@ export class Slots {
     // Nobody waits for these: a release never fails, and whoever stops the worker waits for all of them.
     for (const lease of leases) if (lease !== next) void lease.release();
     if (next) return await this.#takeNext(delivery, outcome, next);
-    if (!(await delivery.settle(outcome))) this.#journal.tell('task.void', delivery, {});
+    await this.#settle(delivery, outcome);
     return undefined;
+  }
+
+  /** Until the broker says yes or no: a delivery that is not settled keeps its slot, and its message from everybody. */
+  async #settle(delivery: Delivery, outcome: Outcome): Promise<void> {
+    for (let tries = 0; !this.#dead; tries++) {
+      try {
+        if (!(await delivery.settle(outcome))) this.#journal.tell('task.void', delivery, {});
+        return;
+      } catch (error) {
+        this.#journal.error(error);
+        if (error instanceof ClosedError) return;
+        await sleep(this.#clock, settlePauses[tries] ?? (settlePauses.at(-1) as number));
+      }
+    }
   }
 
   async #takeNext(delivery: Delivery, outcome: Outcome, lease: Lease): Promise<Turn | undefined> {
@@ -101,6 +134,8 @@ export class Slots {
       this.#doormen.found(resource, taken.kind === 'other' ? taken.weight : undefined);
     } catch (error) {
       this.#journal.error(error);
+      void lease.release();
+      await this.#settle(delivery, outcome);
     }
     await lease.release();
     return undefined;

@@ -20,6 +20,9 @@ import { Slots } from './slots.js';
 /** Milliseconds between two rounds of tending: rooms that are stood in line for, and rooms that nobody tends. */
 const tendEvery = 1_000;
 
+/** The last milliseconds of a stop, for outcomes that are on their way. */
+const lastWait = 5_000;
+
 /** As many revoked ids as a worker remembers. */
 const revokedRemembered = 1_000;
 
@@ -143,7 +146,7 @@ export class Worker {
       active: this.#active,
       isRevoked: (id) => this.#revokedLately.size > 0 && this.#revokedLately.has(id),
     });
-    const slots = new Slots({ runner, doormen, consumer, journal });
+    const slots = new Slots({ runner, doormen, consumer, journal, clock: app.clock });
     return { consumer, doormen, slots, places };
   }
 
@@ -203,7 +206,8 @@ export class Worker {
     for (const run of this.#active) run.shutDown();
     if (await this.#within(free, this.settings.abortGrace)) return;
     for (const run of this.#active) run.abandon(new ShutdownError());
-    await free;
+    // What else keeps a slot waits for a server that does not answer; its delivery comes back with the consumer's end.
+    await Promise.race([free, sleep(this.#app.clock, lastWait)]);
   }
 
   /** Whether it came within so many milliseconds. */

@@ -1,5 +1,5 @@
 import type { Clock } from '../../clock.js';
-import { decode, encode, type Message } from '../../message.js';
+import { asNew, decode, encode, type Message } from '../../message.js';
 import type { Aside, Depth, Outcome, Parking, Room } from '../broker.js';
 import type { Agenda } from './agenda.js';
 import { Apart, messageIn } from './apart.js';
@@ -127,8 +127,11 @@ export class MemoryQueue {
 
   replay(asideId: string): boolean {
     const kept = this.#apart.take(asideId);
-    if (kept) this.add(kept.text, messageIn(kept.text));
-    return kept !== undefined;
+    if (!kept) return false;
+    const message = messageIn(kept.text);
+    const renewed = message && asNew(message);
+    this.add(renewed ? encode(renewed) : kept.text, renewed);
+    return true;
   }
 
   discard(asideId: string): boolean {
