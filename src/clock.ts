@@ -77,3 +77,8 @@ export function sleep(
     signal?.addEventListener('abort', onAbort, { once: true });
   });
 }
+
+/** The time more or less, by up to a quarter: so that those who wait for the same thing do not ask at the same moment. */
+export function jittered(ms: number): number {
+  return ms * (0.75 + Math.random() / 2);
+}

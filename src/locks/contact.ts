@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.js';
+import { type Clock, jittered } from '../clock.js';
 import { CoordinatorUnavailableError } from '../errors.js';
 import type { Events } from '../events.js';
 import type { Soon } from '../soon.js';
@@ -98,7 +98,7 @@ export class Contact {
     if (failures === 1) {
       this.#events.emit('coordinator.unavailable', { coordinator: this.#coordinator.kind, error });
     }
-    const pause = Math.min(1_000, 50 * 2 ** failures) * (0.75 + Math.random() / 2);
+    const pause = jittered(Math.min(1_000, 50 * 2 ** failures));
     this.#outage = { error, failures, nextProbe: this.#clock.now() + pause, probing: false };
   }
 

@@ -1,4 +1,4 @@
-import { type Cancel, type Clock, type Moment, moment, since } from '../clock.js';
+import { type Cancel, type Clock, jittered, type Moment, moment, since } from '../clock.js';
 import { Crowd } from '../crowd.js';
 import type { LossCause } from '../errors.js';
 import type { Events } from '../events.js';
@@ -189,5 +189,5 @@ export class LeaseKeeper {
 const soonest = 0.01;
 
 function retryStep(lease: number): number {
-  return Math.min(1_000, lease / 10) * (0.75 + Math.random() / 2);
+  return jittered(Math.min(1_000, lease / 10));
 }

@@ -17,6 +17,7 @@ import type {
 import type { LockEvents } from './events.js';
 import { type Lease, margin } from './lease.js';
 import { LeaseKeeper } from './lease-keeper.js';
+import { interval } from './rate.js';
 import type { Terms } from './terms.js';
 import { Turnstile } from './turnstile.js';
 
@@ -191,7 +192,7 @@ export class Party {
       ...rate,
       cost: weight,
       ...options,
-      tolerance: Math.max(1_000, rate.per / rate.limit),
+      tolerance: Math.max(1_000, interval(rate)),
       timeout: this.#options.callTimeout,
     };
     return await this.#contact.ask(() => this.coordinator.book(request));

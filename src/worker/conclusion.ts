@@ -1,4 +1,3 @@
-import type { Outcome } from '../brokers/broker.js';
 import type { Clock } from '../clock.js';
 import { PermitLostError, ShutdownError, TaskRevokedError } from '../errors.js';
 import type { Terms } from '../locks/terms.js';
@@ -90,7 +89,6 @@ export class Conclusion {
     const { retry } = record.settings;
     const policy = asked ? { ...retry, worthIt: () => true } : retry;
     const next = nextAttempt(policy, message.retries, error, message.retry);
-
     if (next === undefined) return await this.#failed(run, record, error);
     const after = delay ?? next;
     await this.#journal.keep(delivery, record, { state: 'retrying', error: toRemoteError(error) });
@@ -142,8 +140,7 @@ export class Conclusion {
   async #revoked({ delivery }: ActiveRun, record: TaskRecord): Promise<Verdict> {
     await this.#journal.keep(delivery, record, { state: 'revoked' });
     this.#journal.tell('task.revoked', delivery, {});
-    const outcome: Outcome = { kind: 'skipped' };
-    return { outcome };
+    return { outcome: { kind: 'skipped' } };
   }
 }
 

@@ -1,5 +1,5 @@
 import type { Delivery } from '../brokers/broker.js';
-import type { Clock } from '../clock.js';
+import { type Clock, jittered } from '../clock.js';
 import { BusyError } from '../errors.js';
 import type { Entry } from '../locks/limits.js';
 import type { Terms } from '../locks/terms.js';
@@ -52,10 +52,8 @@ export class PutOff {
    * There is room, but older messages of the resource are parked, for whom this worker had no slot: it goes behind them,
    * and its permit and slot go to the first of them.
    */
-  async behind(delivery: Delivery, record: TaskRecord, asked: Message, terms: Terms): Promise<Verdict> {
-    const message = this.#warn(delivery, deferred(asked, this.#clock), terms);
-    await this.#tell(delivery, record, message, terms, 'busy');
-    return { outcome: { kind: 'again', message, room: parking(message, terms) }, park: terms };
+  behind(delivery: Delivery, record: TaskRecord, asked: Message, terms: Terms): Promise<Verdict> {
+    return this.#park(delivery, record, asked, terms, 'busy');
   }
 
   async #unavailable(
@@ -83,7 +81,7 @@ export class PutOff {
     }
     const after = Math.min(terms.limit.countdown, longestRound, shortestRound * 2 ** rounds);
     const message = moved(asked, delivery, terms);
-    return await this.#delay(delivery, record, message, terms, after * (0.75 + Math.random() / 2), 'busy');
+    return await this.#delay(delivery, record, message, terms, jittered(after), 'busy');
   }
 
   /** Into the room of the resource, keeping its place by publish order. */

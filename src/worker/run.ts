@@ -240,15 +240,13 @@ const none: readonly never[] = [];
 /** The delivery with what was worked out about its message, so that whoever has it next need not do it again. */
 function withMessage(delivery: Delivery, message: Message): Delivery {
   if (message === delivery.message) return delivery;
-  const { queue, room, losses } = delivery;
+  const { queue, room, losses, revoked } = delivery;
   return {
     message,
     queue,
     room,
     losses,
-    get revoked() {
-      return delivery.revoked;
-    },
+    revoked,
     settle: (outcome) => delivery.settle(outcome),
   };
 }
