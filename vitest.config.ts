@@ -8,6 +8,7 @@ export default defineConfig({
     alias: [
       { find: /^lockkeeper$/, replacement: source('index.ts') },
       { find: /^lockkeeper\/testing$/, replacement: source('testing/index.ts') },
+      { find: /^lockkeeper\/([a-z]+)$/, replacement: source('exports/$1.ts') },
     ],
   },
   test: {

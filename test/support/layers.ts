@@ -12,6 +12,7 @@ export const layers: readonly (readonly string[])[] = [
   ['tasks'],
   ['worker', 'beat'],
   ['decorators'],
+  ['exports'],
   ['testing', 'cli', 'index'],
 ];
 
@@ -20,8 +21,12 @@ export const clients: Readonly<Record<string, readonly string[]>> = {
   ioredis: ['locks', 'brokers', 'results'],
   redlock: ['locks'],
   etcd3: ['locks'],
+  cockatiel: ['locks'],
   'node-zookeeper-client': ['locks'],
   amqplib: ['brokers', 'results'],
+  '@opentelemetry/api': ['worker'],
+  commander: ['cli'],
+  pino: ['cli'],
 };
 
 /** Units that import files of the user, whose names nobody knows beforehand. */
