@@ -113,7 +113,9 @@ export type Taken =
   | { readonly kind: 'taken'; readonly delivery: Delivery }
   /** The message that comes first has another weight. */
   | { readonly kind: 'other'; readonly weight: number }
-  | { readonly kind: 'empty' };
+  | { readonly kind: 'empty' }
+  /** The `settling` delivery was not this consumer's any more, so nothing was done and nothing taken. */
+  | { readonly kind: 'void' };
 
 export interface Delivery {
   readonly message: Message;

@@ -101,6 +101,11 @@ export interface ClaimRef {
 export interface Renewal extends ClaimRef {
   /** Milliseconds. */
   readonly lease: number;
+  /**
+   * What the permit serves from now on: it was handed on to the run of another message. Without it, what it serves stays
+   * as it is.
+   */
+  readonly serves?: Pick<Claim, 'task' | 'message'>;
 }
 
 /** Who claims, and what for. All but the id is information, except that `redelivered` makes the claim wait for its own kind. */

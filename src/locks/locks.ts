@@ -15,7 +15,7 @@ import { inTime } from './in-time.js';
 import type { Lease } from './lease.js';
 import { defaultWaitTimeout, rateLimit, shareOf } from './limit.js';
 import { memoryCoordinator } from './memory.js';
-import { coordinatorFrom } from './open.js';
+import { coordinatorFrom, type OpenCoordinator } from './open.js';
 import { Party } from './party.js';
 import type { Patience } from './patience.js';
 import { NestedPermit, type OnRelease, type Permit } from './permit.js';
@@ -49,9 +49,10 @@ const plainRate = rateLimit('', undefined);
 export function createLocks(options: LocksOptions = {}): Locks {
   checkObject(options, 'options', ['coordinator', 'resources', 'callTimeout', 'abortGrace', 'clock']);
   const named = options.coordinator ?? (process.env.LOCKKEEPER_COORDINATOR || inProcess(options.clock));
-  const coordinator = coordinatorFrom(named, 'coordinator');
+  const opened = coordinatorFrom(named, 'coordinator');
   return new Locks({
-    resources: new Resources(options.resources ?? {}, coordinator),
+    opened,
+    resources: new Resources(options.resources ?? {}, opened.coordinator),
     clock: options.clock ?? systemClock,
     events: new Events(),
     callTimeout: milliseconds(options.callTimeout ?? 2_000, 'callTimeout'),
@@ -65,6 +66,8 @@ function inProcess(clock: Clock | undefined): string | Coordinator {
 }
 
 export interface LocksSettings {
+  /** The coordinator of resources that name none: closed with these locks. */
+  readonly opened?: OpenCoordinator;
   readonly resources: Resources;
   readonly clock: Clock;
   readonly events: Events<LockEvents>;
@@ -89,11 +92,13 @@ export class Locks {
   readonly #parties = new Map<Coordinator, Party>();
   readonly #entrance = new Entrance(this);
   readonly #incarnation = randomBytes(6).toString('hex');
+  readonly #isFork: boolean;
   #claims = 0;
   #closed: Promise<void> | undefined;
 
-  constructor(settings: LocksSettings) {
+  constructor(settings: LocksSettings, isFork = false) {
     this.settings = settings;
+    this.#isFork = isFork;
     this.clock = settings.clock;
     this.owner = `${hostname()}:${process.pid}:${this.#incarnation}`;
   }
@@ -215,6 +220,9 @@ export class Locks {
     for (const patience of this.waiting) patience.abort(closed());
     await this.#entrance.close();
     await Promise.all([...this.#parties.values()].map((party) => party.close()));
+    if (this.#isFork) return;
+    await this.settings.opened?.close();
+    await this.settings.resources.close();
   }
 
   /** @internal Throws `ClosedError` when they are closed. */
@@ -229,7 +237,7 @@ export class Locks {
 
   /** @internal Another side with the same resources and leases of its own, as a worker has. */
   fork(): Locks {
-    return new Locks(this.settings);
+    return new Locks(this.settings, true);
   }
 
   /** @internal */

@@ -3,30 +3,60 @@ import { ConfigError } from '../errors.js';
 import type { Coordinator } from './coordinator.js';
 import { memoryCoordinator } from './memory.js';
 
-const inProcess = new Map<string, Coordinator>();
+/** A coordinator, and how to have done with it. */
+export interface OpenCoordinator {
+  readonly coordinator: Coordinator;
+  /** Whoever is the last to have done with it ends it. What was handed over is its owner's to end. */
+  close(): Promise<void>;
+}
+
+interface Shared {
+  readonly coordinator: Coordinator;
+  users: number;
+}
+
+/** Those this process has opened, by URL: whoever names the same one has the same connection and the same permits. */
+const inUse = new Map<string, Shared>();
+
+const drivers: Readonly<Record<string, (url: string) => Coordinator>> = {
+  memory: () => memoryCoordinator(),
+};
 
 /** The coordinator that is named or handed over. Throws `ConfigError` for what is neither. */
-export function coordinatorFrom(value: string | Coordinator, name: string): Coordinator {
+export function coordinatorFrom(value: string | Coordinator, name: string): OpenCoordinator {
   if (typeof value === 'string') return openCoordinator(value);
-  if (typeof value?.enter === 'function') return value;
+  if (typeof value?.enter === 'function') return { coordinator: value, close: async () => {} };
   throw ConfigError.expected(name, "a URL such as 'memory:', or a coordinator", value);
 }
 
 /**
  * The coordinator a URL names. `memory:` is the one of this process: everybody who names it shares it, as everybody who
- * names a Redis shares that. `memory:NAME` is another.
+ * names a Redis shares that. `memory:NAME` is another. Neither ends before the process does.
  */
-export function openCoordinator(url: string): Coordinator {
-  if (url === 'memory' || url.startsWith('memory:')) return shared(url === 'memory' ? 'memory:' : url);
-  throw new ConfigError(
-    `No coordinator is known for "${redact(url)}". Name 'memory:', or hand over a coordinator object`,
-  );
+export function openCoordinator(url: string): OpenCoordinator {
+  const name = url === 'memory' ? 'memory:' : url;
+  const shared = inUse.get(name) ?? { coordinator: opened(name), users: 0 };
+  inUse.set(name, shared);
+  shared.users++;
+  let closed = false;
+  return {
+    coordinator: shared.coordinator,
+    close: async () => {
+      if (closed || name.startsWith('memory:')) return;
+      closed = true;
+      if (--shared.users > 0) return;
+      inUse.delete(name);
+      await shared.coordinator.close();
+    },
+  };
 }
 
-function shared(url: string): Coordinator {
-  const known = inProcess.get(url);
-  if (known) return known;
-  const opened = memoryCoordinator();
-  inProcess.set(url, opened);
-  return opened;
+function opened(url: string): Coordinator {
+  const scheme = url.slice(0, Math.max(0, url.indexOf(':')));
+  const open = Object.hasOwn(drivers, scheme) ? drivers[scheme] : undefined;
+  if (open) return open(url);
+  const known = Object.keys(drivers).map((name) => `${name}:`);
+  throw new ConfigError(
+    `No coordinator is known for "${redact(url)}". Name one (${known.join(', ')}), or hand over a coordinator object`,
+  );
 }

@@ -2,7 +2,7 @@ import { checkObject, checkText, checkWhole } from '../check.js';
 import { type Duration, milliseconds } from '../duration.js';
 import { ConfigError } from '../errors.js';
 import type { Coordinator } from './coordinator.js';
-import { coordinatorFrom } from './open.js';
+import { coordinatorFrom, type OpenCoordinator } from './open.js';
 import { parseRate, type Rate, type RateText } from './rate.js';
 
 /** What is said of a resource, or of every resource that a pattern such as `'tenant:*'` matches. */
@@ -44,6 +44,7 @@ export class Resources {
   readonly #exact = new Map<string, Resource>();
   readonly #patterns: { prefix: string; resource: Resource }[] = [];
   readonly #undeclared: Resource;
+  readonly #opened: OpenCoordinator[] = [];
 
   constructor(declared: Readonly<Record<string, ResourceOptions>>, coordinator: Coordinator) {
     this.#undeclared = { kind: 'undeclared', coordinator, lease: defaultLease, maxHold: defaultMaxHold };
@@ -51,11 +52,18 @@ export class Resources {
       string,
       ResourceOptions,
     ][]) {
-      const resource = declare(name, options, coordinator);
+      const resource = declare(name, options, (path, own) => this.#coordinator(path, own) ?? coordinator);
       if (name.endsWith('*')) this.#patterns.push({ prefix: name.slice(0, -1), resource });
       else this.#exact.set(name, resource);
     }
     this.#patterns.sort((a, b) => b.prefix.length - a.prefix.length);
+  }
+
+  #coordinator(path: string, own: ResourceOptions['coordinator']): Coordinator | undefined {
+    if (own === undefined) return undefined;
+    const opened = coordinatorFrom(own, `${path}.coordinator`);
+    this.#opened.push(opened);
+    return opened.coordinator;
   }
 
   resolve(name: string): Resource {
@@ -75,13 +83,22 @@ export class Resources {
     return new Set(all.map(({ coordinator }) => coordinator));
   }
 
+  /** Has done with the coordinators that were opened for single resources. */
+  async close(): Promise<void> {
+    await Promise.all(this.#opened.splice(0).map((opened) => opened.close()));
+  }
+
   /** The names and patterns as declared, for a banner. */
   get names(): string[] {
     return [...this.#exact.keys(), ...this.#patterns.map(({ prefix }) => `${prefix}*`)];
   }
 }
 
-function declare(name: string, options: ResourceOptions, appCoordinator: Coordinator): Resource {
+function declare(
+  name: string,
+  options: ResourceOptions,
+  coordinatorOf: (path: string, own: ResourceOptions['coordinator']) => Coordinator,
+): Resource {
   const path = `resources[${JSON.stringify(name)}]`;
   checkObject(options, path, fields);
   const star = name.indexOf('*');
@@ -96,7 +113,7 @@ function declare(name: string, options: ResourceOptions, appCoordinator: Coordin
     );
   }
   if (options.layout !== undefined) checkText(options.layout, `${path}.layout`);
-  const coordinator = coordinatorFrom(options.coordinator ?? appCoordinator, `${path}.coordinator`);
+  const coordinator = coordinatorOf(path, options.coordinator);
   return options.rate === undefined
     ? declarePermits(path, options, coordinator)
     : declareRate(path, options, coordinator);

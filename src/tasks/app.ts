@@ -107,7 +107,8 @@ export class App {
     this.results = this.#parts.results;
     this.#outbox = new Outbox(this.broker);
     this.locks = new Locks({
-      resources: new Resources(options.resources ?? {}, this.#parts.coordinator),
+      opened: this.#parts.coordinator,
+      resources: new Resources(options.resources ?? {}, this.#parts.coordinator.coordinator),
       clock: this.clock,
       events: this.#events as never,
       callTimeout: milliseconds(options.callTimeout ?? 2_000, 'callTimeout'),

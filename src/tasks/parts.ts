@@ -4,7 +4,7 @@ import type { Clock } from '../clock.js';
 import { ConfigError } from '../errors.js';
 import type { Coordinator } from '../locks/coordinator.js';
 import { memoryCoordinator } from '../locks/memory.js';
-import { openCoordinator } from '../locks/open.js';
+import { coordinatorFrom, type OpenCoordinator, openCoordinator } from '../locks/open.js';
 import { openResults } from '../results/open.js';
 import type { ResultStore } from '../results/result-store.js';
 
@@ -18,7 +18,8 @@ export interface PartsOptions {
 /** What an app stands on. */
 export interface Parts {
   readonly broker: Broker;
-  readonly coordinator: Coordinator;
+  /** Closed with the locks that use it. */
+  readonly coordinator: OpenCoordinator;
   readonly results: ResultStore;
   /** Closes those that nobody else can have: what was handed over, or is shared by its name, stays open. */
   close(): Promise<void>;
@@ -47,14 +48,12 @@ export function openParts(options: PartsOptions, clock: Clock): Parts {
   };
 }
 
-/** A coordinator is not closed with the app: others of the process may share it. */
-function coordinatorOf({ coordinator, clock }: PartsOptions, broker: Broker): Coordinator {
-  if (typeof coordinator === 'string') return openCoordinator(coordinator);
-  if (coordinator !== undefined) return checkPart(coordinator, 'coordinator');
+function coordinatorOf({ coordinator, clock }: PartsOptions, broker: Broker): OpenCoordinator {
+  if (coordinator !== undefined) return coordinatorFrom(coordinator, 'coordinator');
   if (broker.kind !== 'memory') {
     throw new ConfigError(`An app on the ${broker.kind} broker needs a \`coordinator\`: name one`);
   }
-  return clock ? memoryCoordinator({ clock }) : openCoordinator('memory:');
+  return clock ? coordinatorFrom(memoryCoordinator({ clock }), 'coordinator') : openCoordinator('memory:');
 }
 
 function checkPart<P>(given: P, name: string): P {

@@ -226,8 +226,9 @@ describe('createLocks', () => {
       const permit = await one.acquire('shared by name');
       expect(await other.tryAcquire('shared by name')).toBeUndefined();
       await permit.release();
-      expect(openCoordinator('memory')).toBe(openCoordinator('memory:'));
-      expect(openCoordinator('memory:other')).not.toBe(openCoordinator('memory:'));
+      const opened = (url: string) => openCoordinator(url).coordinator;
+      expect(opened('memory')).toBe(opened('memory:'));
+      expect(opened('memory:other')).not.toBe(opened('memory:'));
     } finally {
       if (before === undefined) delete process.env.LOCKKEEPER_COORDINATOR;
       else process.env.LOCKKEEPER_COORDINATOR = before;

@@ -43,7 +43,7 @@ export class MemoryConsumer implements Consumer, Served {
   async take(resource: string, { weight, settling }: TakeOptions): Promise<Taken> {
     this.#checkOpen();
     if (settling) {
-      if (!this.#end(settling.delivery, settling.outcome)) return { kind: 'empty' };
+      if (!this.#end(settling.delivery, settling.outcome)) return { kind: 'void' };
     } else if (this.#free === 0) {
       throw new Error('take() without `settling` needs a free slot: call it only while `idle` is above 0');
     }

@@ -26,10 +26,12 @@ export function enter(resource: Resource, request: EnterRequest, now: number, ne
 }
 
 /** Starts a lease anew. False when the permit is not held any more. */
-export function renew(resource: Resource, { id, lease }: Renewal, now: number): boolean {
+export function renew(resource: Resource, { id, lease, serves }: Renewal, now: number): boolean {
   const holder = resource.holders.get(id);
-  if (holder) extend(resource, holder, now + lease);
-  return holder !== undefined;
+  if (!holder) return false;
+  if (serves) holder.claim = { id, ...serves };
+  extend(resource, holder, now + lease);
+  return true;
 }
 
 function heldAgain(

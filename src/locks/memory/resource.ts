@@ -5,7 +5,7 @@ import { Listeners } from './listeners.js';
 import { Rate } from './rate.js';
 
 export interface Holder {
-  readonly claim: Claim;
+  claim: Claim;
   readonly owner: string;
   readonly weight: number;
   readonly token: bigint;

@@ -122,7 +122,7 @@ export function takingSuite(kit: Kit): void {
     const delivery = await hands.taken(resource);
     await delivery.settle(done);
 
-    expect(await hands.handOff(delivery, resource)).toEqual({ kind: 'empty' });
+    expect(await hands.handOff(delivery, resource)).toEqual({ kind: 'void' });
 
     await untilDepth(broker, queue, { parked: 1 });
   });

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import type { Claim } from '../../../src/locks/coordinator.js';
-import { ask, busy, enters, exit, granted, hold, type Kit, newId, soon, where } from './kit.js';
+import { ask, busy, enters, exit, granted, hold, type Kit, long, newId, soon, where } from './kit.js';
 
 export function redeliverySuite(kit: Kit): void {
   const { features, lease } = kit;
@@ -50,6 +50,25 @@ export function redeliverySuite(kit: Kit): void {
     const later = run(message, true);
     const enter = async () => (await bob.enter(ask(resource, later, { capacity }))).kind === 'granted';
     await kit.passUntil(enter, 3 * lease);
+  });
+
+  it('counts the permit that was handed on to its earlier delivery, and no more the one that was handed on from it', async () => {
+    const [alice, bob] = await kit.parties();
+    const [resource, first, second] = [kit.name(), newId(), newId()];
+    const earlier = run(first, false);
+    granted(await alice.enter(ask(resource, earlier, { capacity })));
+
+    const serves = { task: 'next', message: second };
+    const renewed = await alice.renew([{ resource, id: earlier.id, lease: long, serves }], soon);
+    expect(renewed.get(earlier.id)).toBe('kept');
+    await alice.renew([{ resource, id: earlier.id, lease: long }], soon);
+
+    const [holder] = (await bob.inspect(resource, soon)).holders;
+    expect(holder).toMatchObject({ id: earlier.id, ...serves });
+    expect(busy(await bob.enter(ask(resource, run(second, true), { capacity }))).ownUntil).toBeGreaterThan(0);
+    const other = await bob.enter(ask(resource, run(first, true), { capacity }));
+    expect(other).toMatchObject(features.semaphore ? { kind: 'granted' } : { kind: 'busy' });
+    if (other.kind === 'busy') expect(other.ownUntil).toBeUndefined();
   });
 
   it('grants it again like any claim once it is held', async () => {
