@@ -20,7 +20,13 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: 'main', include: ['test/**/*.test.ts'], exclude: ['test/legacy/**'] },
+        test: {
+          name: 'main',
+          include: ['test/**/*.test.ts'],
+          exclude: ['test/legacy/**'],
+          // Starts no server before a test file asks for one.
+          globalSetup: ['./test/support/servers/global-setup.ts'],
+        },
       },
       {
         extends: true,

@@ -1,0 +1,83 @@
+import type { Socket } from 'node:net';
+
+interface Held {
+  /** Undefined stands for the end. */
+  readonly chunk: Buffer | undefined;
+  /** When to hand it on, on `performance.now`. */
+  readonly due: number;
+}
+
+export interface PipeOptions {
+  /** Told of all that comes; what it returns false for goes no further. */
+  readonly passes: (chunk: Buffer) => boolean;
+  /** By how much what comes now is held up, in ms. */
+  readonly delayMs: () => number;
+}
+
+/** Carries what one socket receives to another, in order, and can hold it up on the way. */
+export class Pipe {
+  readonly #source: Socket;
+  readonly #sink: Socket;
+  readonly #held: Held[] = [];
+  #timer: NodeJS.Timeout | undefined;
+  #paused = false;
+  #full = false;
+
+  constructor(source: Socket, sink: Socket, { passes, delayMs }: PipeOptions) {
+    this.#source = source;
+    this.#sink = sink;
+    const hold = (chunk?: Buffer): void => {
+      this.#held.push({ chunk, due: performance.now() + delayMs() });
+      this.#flush();
+    };
+    source.on('data', (chunk) => {
+      if (passes(chunk)) hold(chunk);
+    });
+    source.once('end', () => hold());
+    source.once('close', () => clearTimeout(this.#timer));
+    sink.on('drain', () => {
+      this.#full = false;
+      this.#flow();
+    });
+  }
+
+  /** Stops reading, so that the end of the connection is not seen either. */
+  pause(): void {
+    this.#paused = true;
+    this.#flow();
+  }
+
+  resume(): void {
+    this.#paused = false;
+    this.#flow();
+  }
+
+  #flow(): void {
+    this.#flush();
+    if (this.#paused || this.#full) this.#source.pause();
+    else this.#source.resume();
+  }
+
+  #flush(): void {
+    clearTimeout(this.#timer);
+    for (let next = this.#held[0]; next && !this.#paused; next = this.#held[0]) {
+      const wait = next.due - performance.now();
+      if (wait > 0) {
+        this.#timer = setTimeout(() => this.#flush(), wait);
+        return;
+      }
+      this.#held.shift();
+      this.#handOn(next.chunk);
+    }
+  }
+
+  #handOn(chunk: Buffer | undefined): void {
+    if (!this.#sink.writable) return;
+    if (chunk === undefined) {
+      this.#sink.end();
+    } else if (!this.#sink.write(chunk)) {
+      this.#full = true;
+      this.#source.pause();
+    }
+  }
+}

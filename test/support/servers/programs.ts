@@ -1,0 +1,66 @@
+import { accessSync, constants } from 'node:fs';
+import { delimiter, isAbsolute, join } from 'node:path';
+
+/** A program or file the tests need, and how to come by it. */
+export interface Requirement {
+  /** Looked up in `PATH` and where Debian keeps what only root is thought to start; or an absolute path. */
+  readonly program: string;
+  /** The Debian package that has it. */
+  readonly debianPackage: string;
+  /** What to set to use a server of one's own instead, in tests that do not break it. */
+  readonly variable?: string;
+}
+
+export const programs = {
+  redis: {
+    program: 'redis-server',
+    debianPackage: 'redis-server',
+    variable: 'LOCKKEEPER_TEST_REDIS',
+  },
+  etcd: { program: 'etcd', debianPackage: 'etcd-server', variable: 'LOCKKEEPER_TEST_ETCD' },
+  etcdctl: { program: 'etcdctl', debianPackage: 'etcd-client' },
+  java: { program: 'java', debianPackage: 'default-jre-headless', variable: 'LOCKKEEPER_TEST_ZOOKEEPER' },
+  zookeeper: {
+    program: '/usr/share/java/zookeeper.jar',
+    debianPackage: 'libzookeeper-java',
+    variable: 'LOCKKEEPER_TEST_ZOOKEEPER',
+  },
+  rabbitmq: {
+    // The one in /usr/sbin is a wrapper that switches to a user of its own.
+    program: '/usr/lib/rabbitmq/bin/rabbitmq-server',
+    debianPackage: 'rabbitmq-server',
+    variable: 'LOCKKEEPER_TEST_RABBITMQ',
+  },
+  rabbitmqctl: { program: '/usr/lib/rabbitmq/bin/rabbitmqctl', debianPackage: 'rabbitmq-server' },
+  epmd: { program: 'epmd', debianPackage: 'erlang-base', variable: 'LOCKKEEPER_TEST_RABBITMQ' },
+  openssl: { program: 'openssl', debianPackage: 'openssl' },
+  setpriv: { program: 'setpriv', debianPackage: 'util-linux' },
+} as const satisfies Record<string, Requirement>;
+
+/** Where it is. Throws, saying what to install, when it is nowhere. */
+export function locate(requirement: Requirement): string {
+  const path = find(requirement.program);
+  if (path === undefined) throw new Error(missing(requirement));
+  return path;
+}
+
+/** Where it is, or undefined. */
+export function find(program: string): string | undefined {
+  const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/sbin'].filter(Boolean);
+  const paths = isAbsolute(program) ? [program] : folders.map((folder) => join(folder, program));
+  return paths.find(isThere);
+}
+
+function isThere(path: string): boolean {
+  try {
+    accessSync(path, path.endsWith('.jar') ? constants.R_OK : constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function missing({ program, debianPackage, variable }: Requirement): string {
+  const own = variable ? `, or set ${variable} to the URL of a server for those tests that only use one` : '';
+  return `The tests need ${program}. Install it with "npm run servers" or "apt-get install ${debianPackage}"${own}.`;
+}
