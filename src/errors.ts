@@ -28,8 +28,12 @@ export class BusyError extends LockkeeperError {
     readonly resource: string,
     /** Milliseconds after which asking again may help, as far as the coordinator can tell. */
     readonly retryAfter: number,
+    /** What there is none of. */
+    what: 'permit' | 'start' = 'permit',
   ) {
-    super(`"${resource}" is busy: all of its capacity is held`);
+    super(
+      `"${resource}" is busy: ${what === 'permit' ? 'all of its capacity is held' : 'no start is free now'}`,
+    );
   }
 }
 

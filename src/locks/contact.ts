@@ -2,9 +2,9 @@ import { type Clock, jittered } from '../clock.js';
 import { CoordinatorUnavailableError } from '../errors.js';
 import type { Events } from '../events.js';
 import type { Soon } from '../soon.js';
+import { answered } from './answer.js';
 import type { Coordinator } from './coordinator.js';
 import type { LockEvents } from './events.js';
-import { inTime } from './in-time.js';
 
 /** What is to be done about claims of which it is not known whether they stand. */
 export interface Unknown {
@@ -62,7 +62,7 @@ export class Contact {
       if (early) return Promise.reject(this.unavailable(outage.error));
       outage.probing = true;
     }
-    const answer = call();
+    const answer = asked(call);
     if (answer instanceof Promise) return this.#answered(answer, outage, unknown);
     this.#heard();
     return answer;
@@ -75,7 +75,7 @@ export class Contact {
   ): Promise<T> {
     const before = this.#answers;
     try {
-      const value = await inTime(this.#clock, this.#coordinator.kind, answer, this.#timeout);
+      const value = await answered(this.#clock, this.#coordinator.kind, answer, this.#timeout);
       this.#heard();
       return value;
     } catch (error) {
@@ -123,5 +123,14 @@ export class Contact {
 
   unavailable(cause: unknown): CoordinatorUnavailableError {
     return new CoordinatorUnavailableError(this.#coordinator.kind, { cause });
+  }
+}
+
+/** No coordinator may throw, but one that does is not to be taken for one that is still asked. */
+function asked<T>(call: () => Soon<T>): Soon<T> {
+  try {
+    return call();
+  } catch (error) {
+    return Promise.reject(error);
   }
 }

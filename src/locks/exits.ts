@@ -1,8 +1,8 @@
 import type { Cancel, Clock } from '../clock.js';
 import type { Events } from '../events.js';
+import { answered } from './answer.js';
 import type { ClaimRef, Coordinator } from './coordinator.js';
 import type { LockEvents } from './events.js';
-import { inTime } from './in-time.js';
 
 interface Leaving {
   readonly claim: ClaimRef;
@@ -66,7 +66,7 @@ export class Exits {
   }
 
   #follow(answer: Promise<void>, all: readonly Leaving[]): Promise<void> {
-    const out = inTime(this.#clock, this.#coordinator.kind, answer, this.#timeout)
+    const out = answered(this.#clock, this.#coordinator.kind, answer, this.#timeout)
       .catch((error) => this.#keep(all, error))
       .then(() => {
         if (this.#out === out) this.#out = undefined;

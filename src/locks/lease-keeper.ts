@@ -2,7 +2,7 @@ import { type Cancel, type Clock, jittered, type Moment, moment, since } from '.
 import { Crowd } from '../crowd.js';
 import type { LossCause } from '../errors.js';
 import type { Events } from '../events.js';
-import type { ClaimRef, Coordinator, Grant } from './coordinator.js';
+import type { ClaimRef, Coordinator, Grant, Renewal } from './coordinator.js';
 import type { LockEvents } from './events.js';
 import { Exits } from './exits.js';
 import { Lease } from './lease.js';
@@ -69,7 +69,7 @@ export class LeaseKeeper {
   /** @internal */
   release(lease: Lease): Promise<void> {
     this.#leases.delete(lease);
-    this.#events.emit('permit.released', lease);
+    if (this.#events.has('permit.released')) this.#events.emit('permit.released', factsOf(lease));
     return this.exit(lease, lease.duration);
   }
 
@@ -137,26 +137,27 @@ export class LeaseKeeper {
   async #renew(leases: readonly Lease[]): Promise<void> {
     const sentAt = moment(this.clock);
     let timeout = this.#callTimeout;
+    const told = leases.map(({ serves }) => serves);
     for (const lease of leases) {
       lease.watch();
       timeout = Math.min(timeout, lease.duration / 4);
     }
     try {
-      const answers = await this.coordinator.renew(
-        leases.map(({ resource, id, duration }) => ({ resource, id, lease: duration })),
-        { timeout },
-      );
-      for (const lease of leases) this.#renewed(lease, answers.get(lease.id), sentAt);
+      const answers = await this.coordinator.renew(leases.map(renewal), { timeout });
+      leases.forEach((lease, i) => {
+        this.#renewed(lease, answers.get(lease.id), sentAt, told[i]);
+      });
     } catch (error) {
       for (const lease of leases) this.#notRenewed(lease, error, sentAt);
     }
   }
 
-  #renewed(lease: Lease, answer: 'kept' | 'lost' | undefined, sentAt: Moment): void {
+  #renewed(lease: Lease, answer: 'kept' | 'lost' | undefined, sentAt: Moment, told: Lease['serves']): void {
     // Released, or lost, while the answer was on its way: it is of no interest any more.
     if (!this.#leases.has(lease) || !lease.check()) return;
     if (answer === 'lost') lease.lose('not-owner');
     if (answer !== 'kept' || sentAt.now < lease.sentAt.now) return;
+    lease.told = told;
     lease.sentAt = sentAt;
     lease.atRisk = false;
     lease.renewAt = sentAt.now + lease.duration / 3;
@@ -177,12 +178,21 @@ export class LeaseKeeper {
     this.#exits.kill();
   }
 
-  /** Gives back everything that is held, and keeps nothing any more. */
-  async close(): Promise<void> {
-    await Promise.all([...this.#leases].map((lease) => lease.release()));
+  /** Tells whoever still holds something to stop, gives it back, and keeps nothing any more. */
+  async close(reason: Error): Promise<void> {
+    await Promise.all([...this.#leases].map((lease) => lease.recall(reason)));
     await this.#exits.close();
     this.kill();
   }
+}
+
+function renewal({ resource, id, duration, serves, told }: Lease): Renewal {
+  return { resource, id, lease: duration, ...(serves !== told && { serves }) };
+}
+
+/** What events tell of a permit. */
+export function factsOf({ resource, id, weight }: Lease): LockEvents['permit.granted'] {
+  return { resource, id, weight };
 }
 
 /** A step of the clock that survives rounding, in milliseconds: the timer never comes back to the instant it ran at. */

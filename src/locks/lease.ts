@@ -1,7 +1,7 @@
 import { type Clock, type Moment, since } from '../clock.js';
 import { type LossCause, MaxHoldError, PermitLostError } from '../errors.js';
 import type { Unsubscribe } from '../events.js';
-import type { ClaimRef, Coordinator, Grant } from './coordinator.js';
+import type { ClaimRef, Coordinator, Grant, Renewal } from './coordinator.js';
 import type { LeaseKeeper } from './lease-keeper.js';
 import { type OnRelease, PermitHandle } from './permit.js';
 
@@ -23,6 +23,8 @@ export class Lease implements ClaimRef {
   readonly grantedAt: number;
   /** To how many it was given, one after the other: a chain is bounded by it, whether or not they ran. */
   turns = 1;
+  /** The message it was handed on to, if it was: its coordinator hears of it with the next renewal. */
+  serves: Renewal['serves'];
   /** Why it is lost, once it is. */
   lost: PermitLostError | undefined;
 
@@ -32,6 +34,8 @@ export class Lease implements ClaimRef {
   sentAt: Moment;
   /** @internal On the clock's `now`. */
   renewAt: number;
+  /** @internal Of `serves`: what the coordinator has acknowledged. */
+  told: Renewal['serves'];
   /** @internal */
   atRisk = false;
   /** @internal On the clock's `now`. */
@@ -70,6 +74,11 @@ export class Lease implements ClaimRef {
     return this.#handle;
   }
 
+  /** It goes on to the run of this message. */
+  serve({ id, task }: { readonly id: string; readonly task: string }): void {
+    this.serves = { task, message: id };
+  }
+
   /** @internal The handle's run is over, so nobody is told to stop any more. */
   closed(handle: PermitHandle): void {
     if (this.#handle !== handle) return;
@@ -105,6 +114,12 @@ export class Lease implements ClaimRef {
   /** Given back of its own accord. */
   get released(): boolean {
     return this.#released !== undefined && this.lost === undefined;
+  }
+
+  /** @internal Whoever runs under it is told to stop: it is given back. */
+  recall(reason: Error): Promise<void> {
+    this.#handle?.abort(reason);
+    return this.release();
   }
 
   /** @internal Wants to be told at once when the permit is taken away; otherwise the next renewal tells. */

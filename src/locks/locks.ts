@@ -8,10 +8,10 @@ import { ClosedError, ConfigError } from '../errors.js';
 import { Events } from '../events.js';
 import type { Share } from '../message.js';
 import { type AcquireOptions, acquireTerms, checkName } from './acquire-options.js';
+import { answered } from './answer.js';
 import type { CallOptions, Coordinator, ResourceState } from './coordinator.js';
 import { Entrance } from './entrance.js';
 import type { LockEvents } from './events.js';
-import { inTime } from './in-time.js';
 import type { Lease } from './lease.js';
 import { defaultWaitTimeout, rateLimit, shareOf } from './limit.js';
 import { memoryCoordinator } from './memory.js';
@@ -207,7 +207,7 @@ export class Locks {
   ): Promise<T> {
     const { callTimeout: timeout, resources } = this.settings;
     const { coordinator } = resources.resolve(checkName(resource));
-    return await inTime(this.clock, coordinator.kind, call(coordinator, { timeout }), timeout);
+    return await answered(this.clock, coordinator.kind, call(coordinator, { timeout }), timeout);
   }
 
   /** Sends away whoever waits, with `ClosedError`, and gives back all that this side holds. */
@@ -219,7 +219,7 @@ export class Locks {
   async #close(): Promise<void> {
     for (const patience of this.waiting) patience.abort(closed());
     await this.#entrance.close();
-    await Promise.all([...this.#parties.values()].map((party) => party.close()));
+    await Promise.all([...this.#parties.values()].map((party) => party.close(closed())));
     if (this.#isFork) return;
     await this.settings.opened?.close();
     await this.settings.resources.close();

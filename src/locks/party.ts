@@ -16,7 +16,7 @@ import type {
 } from './coordinator.js';
 import type { LockEvents } from './events.js';
 import { type Lease, margin } from './lease.js';
-import { LeaseKeeper } from './lease-keeper.js';
+import { factsOf, LeaseKeeper } from './lease-keeper.js';
 import { interval } from './rate.js';
 import type { Terms } from './terms.js';
 import { Turnstile } from './turnstile.js';
@@ -40,7 +40,6 @@ export class Party {
   readonly #options: PartyOptions;
   readonly #contact: Contact;
   readonly #turnstile: Turnstile;
-  readonly #mismatches = new Set<string>();
   /** Of those who stand in line: when the coordinator is back, they ask again. */
   readonly #bells = new Set<Bell>();
   readonly #asking = new Set<Promise<unknown>>();
@@ -177,7 +176,8 @@ export class Party {
     if (granted.alsoDeclared !== undefined) this.#mismatch(terms, granted);
     return granted.grants.map((grant) => {
       const lease = this.keeper.keep(terms.resource, terms.weight, grant, sentAt);
-      this.#options.events.emit('permit.granted', lease);
+      const { events } = this.#options;
+      if (events.has('permit.granted')) events.emit('permit.granted', factsOf(lease));
       return lease;
     });
   }
@@ -218,8 +218,9 @@ export class Party {
   }
 
   #mismatch(terms: Terms, { alsoDeclared }: Granted): void {
-    if (this.#mismatches.has(terms.resource) || this.#mismatches.size >= 1_000) return;
-    this.#mismatches.add(terms.resource);
+    const told = mismatchesTold(this.coordinator);
+    if (told.has(terms.resource) || told.size >= 1_000) return;
+    told.add(terms.resource);
     const { resource, capacity } = terms;
     this.#options.events.emit('capacity.mismatch', {
       resource,
@@ -235,9 +236,18 @@ export class Party {
     return question;
   }
 
-  /** Waits for what is asked, and gives back what is held, and what is granted yet. */
-  async close(): Promise<void> {
+  /** Waits for what is asked, tells whoever holds something to stop, and gives back what is held, and what is granted yet. */
+  async close(reason: Error): Promise<void> {
     while (this.#asking.size > 0) await Promise.allSettled(this.#asking);
-    await this.keeper.close();
+    await this.keeper.close(reason);
   }
+}
+
+/** Resources whose mismatch was told of in this process, whoever asked. */
+const mismatches = new WeakMap<Coordinator, Set<string>>();
+
+function mismatchesTold(coordinator: Coordinator): Set<string> {
+  const told = mismatches.get(coordinator) ?? new Set();
+  mismatches.set(coordinator, told);
+  return told;
 }

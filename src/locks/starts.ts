@@ -124,5 +124,7 @@ function pauseAfter(
   }
   if (refused.kind === 'later') return refused.after;
   const ms = wait(terms);
-  throw ms === 0 ? new BusyError(terms.resource, refused.after) : new LockTimeoutError(terms.resource, ms);
+  throw ms === 0
+    ? new BusyError(terms.resource, refused.after, 'start')
+    : new LockTimeoutError(terms.resource, ms);
 }

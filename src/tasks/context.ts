@@ -37,14 +37,19 @@ export function currentRun(): RunContext | undefined {
   return task instanceof RunContext ? task : undefined;
 }
 
-/** How `retry()` and `defer()` leave a body: thrown there, turned into an outcome by the worker, seen by nobody else. */
-export class Later {
+/**
+ * How `retry()` and `defer()` leave a body: thrown there, turned into an outcome by the worker, and seen by nobody else
+ * but in code that the body started and does not wait for.
+ */
+export class Later extends Error {
   constructor(
     readonly kind: 'retry' | 'defer',
     /** Milliseconds. */
     readonly after: number | undefined,
     readonly error?: unknown,
-  ) {}
+  ) {
+    super(`${kind}() leaves the run by an exception: call it in the body itself, and do not catch it`);
+  }
 }
 
 export interface RunFacts {

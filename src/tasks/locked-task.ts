@@ -90,11 +90,10 @@ export function limitOf(task: LockedTask, name: string): Limit {
   if (typeof task.lockedRun !== 'function')
     throw new ConfigError(`The LockedTask "${name}" has no \`lockedRun\``);
   if (task.lockName === undefined) throw new ConfigError(`The LockedTask "${name}" has no \`lockName\``);
-  const { weight, countdown, maxWait, waitTimeout, onUnavailable, lease, maxHold, onLost } = task;
+  const { countdown, maxWait, waitTimeout, onUnavailable, lease, maxHold, onLost } = task;
   const retryOnLock = checkFlag(task.retryOnLock ?? true, `retryOnLock of task "${name}"`);
-  const key = typeof task.lockName === 'function' ? task.lockName.bind(task) : task.lockName;
-  return permitLimit(key, task.capacity, {
-    weight,
+  return permitLimit(bound(task.lockName, task), task.capacity, {
+    weight: bound(task.weight, task),
     countdown,
     maxWait,
     waitTimeout,
@@ -104,4 +103,9 @@ export function limitOf(task: LockedTask, name: string): Limit {
     onLost,
     onBusy: task.onBusy ?? (retryOnLock ? 'requeue' : 'skip'),
   } as LockOptions);
+}
+
+/** Functions in the fields may be methods, too. */
+function bound<V>(value: V, task: LockedTask): V {
+  return typeof value === 'function' ? value.bind(task) : value;
 }

@@ -7,6 +7,9 @@ interface Timer {
   readonly callback: () => void;
 }
 
+/** More timers than this at one instant are one that sets itself again. */
+const mostAtOnce = 10_000;
+
 /**
  * A clock that stands still until it is told to go on. `advance` runs the timers that come due, each at its own moment,
  * and lets what they started settle before it runs the next.
@@ -46,7 +49,11 @@ export class ManualClock implements Clock {
   async advance(duration: Duration): Promise<void> {
     const end = this.#now + milliseconds(duration, 'duration');
     await settle();
+    let atOnce = 0;
     for (let timer = this.#first(); timer && timer.at <= end; timer = this.#first()) {
+      atOnce = timer.at > this.#now ? 0 : atOnce + 1;
+      if (atOnce > mostAtOnce)
+        throw new Error(`A timer is set again and again at ${this.#now} ms: time cannot advance`);
       this.#timers.delete(timer);
       this.#now = Math.max(this.#now, timer.at);
       timer.callback();

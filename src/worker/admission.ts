@@ -18,6 +18,9 @@ export const bookingHorizon = 3_600_000;
 /** A message that was moved from room to room so often waits in line for its permits, one after the other. */
 export const movesBeforeWaiting = 3;
 
+/** So many resources' longest runs are remembered. */
+const runsRemembered = 1_000;
+
 /** What an admission needs to know of its worker. */
 export interface AdmissionHost {
   readonly locks: Locks;
@@ -42,16 +45,32 @@ export class Admission {
   /** The terms of tasks whose limits depend on no arguments. */
   readonly #fixed = new WeakMap<TaskRecord, readonly Terms[]>();
   #waiting = 0;
-  /** The longest guarded run seen here, in milliseconds. */
-  #longestRun = 0;
+  /** The longest run seen here under a permit of each resource, in milliseconds. */
+  readonly #longestRuns = new Map<string, number>();
 
   constructor(host: AdmissionHost) {
     this.#host = host;
   }
 
-  /** A guarded run took so long: whoever waits for such a permit must be at least as patient. */
-  ran(ms: number): void {
-    if (ms > this.#longestRun) this.#longestRun = ms;
+  /** A run under these terms took so long: whoever waits for such a permit must be at least as patient. */
+  ran(all: readonly Terms[], ms: number): void {
+    for (const { resource, rate } of all) {
+      if (!rate && ms > (this.#longestRuns.get(resource) ?? 0)) this.#remember(resource, ms);
+    }
+  }
+
+  #remember(resource: string, ms: number): void {
+    this.#longestRuns.set(resource, ms);
+    if (this.#longestRuns.size <= runsRemembered) return;
+    const [first] = this.#longestRuns.keys();
+    this.#longestRuns.delete(first as string);
+  }
+
+  /** Milliseconds for which it may be waited for in the slot, when its limit says so. */
+  patience(message: Message, terms: Terms, most: number = waitTimeout(terms)): number {
+    const { clock } = this.#host.locks;
+    const untilExpiry = (message.expires ?? Number.POSITIVE_INFINITY) - clock.wall();
+    return Math.max(0, Math.min(most, untilExpiry, patienceLeft(message, terms, clock)));
   }
 
   /** Rejects, or throws, only with `MessageError` and `ConfigError`: for a message that can never be admitted. */
@@ -74,17 +93,19 @@ export class Admission {
     const lasting = this.#outlasting(delivery, all);
     if (lasting) return lasting;
     if (inHand && delivery.losses > 0) return this.#enterAgain(message, all, inHand, options);
-    if (this.#mustWaitInOrder(message, all)) return this.#waitInOrder(all, options);
+    if (this.#mustWaitInOrder(message, all)) return this.#waitInOrder(message, all, options);
     const busy = this.#knownBusy(delivery, all, inHand);
     if (busy) return { kind: 'busy', retryAfter: 0, terms: busy };
-    return whenThere(tryAll(this.#host.locks, all, options), (entry) => this.#tried(all, options, entry));
+    return whenThere(tryAll(this.#host.locks, all, options), (entry) =>
+      this.#tried(message, all, options, entry),
+    );
   }
 
-  #tried(all: readonly Terms[], options: EnterOptions, entry: Entry): Soon<Entry> {
+  #tried(message: Message, all: readonly Terms[], options: EnterOptions, entry: Entry): Soon<Entry> {
     if (entry.kind !== 'busy') return entry;
     this.#host.doormen.refused(entry.terms.resource);
     const holdsSlot = entry.ownUntil === undefined && entry.terms.limit.onBusy === 'wait';
-    return holdsSlot ? this.#wait(all, options, waitTimeout) : entry;
+    return holdsSlot ? this.#wait(all, options, (terms) => this.patience(message, terms)) : entry;
   }
 
   #options(delivery: Delivery, message: Message, inHand: Lease | undefined): EnterOptions {
@@ -121,11 +142,17 @@ export class Admission {
 
   /** One that was taken from the room without a permit asks again: something is the matter with it. */
   #knownBusy(delivery: Delivery, all: readonly Terms[], inHand: Lease | undefined): Terms | undefined {
-    return all.find(({ rate, resource, limit }) => {
+    return all.find((terms) => {
+      const { rate, resource, limit } = terms;
       if (rate || limit.onBusy !== 'requeue') return false;
       if (resource === inHand?.resource || resource === delivery.room) return false;
-      return this.#host.doormen.knowsBusy(resource);
+      return this.#host.doormen.knowsBusy(resource) && !this.#goesWithout(terms);
     });
+  }
+
+  /** The coordinator does not answer, and the limit does not wait for it. */
+  #goesWithout(terms: Terms): boolean {
+    return terms.limit.onUnavailable !== 'requeue' && this.#host.locks.party(terms).outage !== undefined;
   }
 
   /** Waiting takes up the slot, so no more than half of the slots may do it. */
@@ -135,11 +162,12 @@ export class Admission {
     return this.#waiting < room && all.filter((terms) => !terms.rate).length > 1;
   }
 
-  async #waitInOrder(all: readonly Terms[], options: EnterOptions): Promise<Entry> {
-    const atLeast = chain.age + this.#longestRun;
+  async #waitInOrder(message: Message, all: readonly Terms[], options: EnterOptions): Promise<Entry> {
+    const most = (terms: Terms) =>
+      Math.max(waitTimeout(terms), chain.age + (this.#longestRuns.get(terms.resource) ?? 0));
     this.#waiting++;
     try {
-      return await this.#wait(all, options, (terms) => Math.max(waitTimeout(terms), atLeast));
+      return await this.#wait(all, options, (terms) => this.patience(message, terms, most(terms)));
     } finally {
       this.#waiting--;
     }
@@ -152,7 +180,7 @@ export class Admission {
   #reach(message: Message, terms: Terms): number {
     const { onBusy } = terms.limit;
     if (onBusy === 'skip' || onBusy === 'fail') return 0;
-    if (onBusy === 'wait') return waitTimeout(terms);
+    if (onBusy === 'wait') return this.patience(message, terms);
     return Math.max(0, Math.min(bookingHorizon, patienceLeft(message, terms, this.#host.locks.clock)));
   }
 

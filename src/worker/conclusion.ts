@@ -8,13 +8,11 @@ import type { TaskRecord } from '../tasks/task.js';
 import type { ActiveRun, BodyEnd } from './active-run.js';
 import { deferred, parking, ran } from './deferral.js';
 import type { Journal } from './journal.js';
-import type { Ended } from './run.js';
-
-type Verdict = Pick<Ended, 'outcome' | 'park'>;
+import type { Verdict } from './run.js';
 
 /**
  * What a run came to, judged at the moment its body returned: first by what was taken from it (revoked, permit lost),
- * then by what it says itself.
+ * then by what it says itself. Nothing is awaited here, so the clock that is asked about its permits is asked in time.
  */
 export class Conclusion {
   readonly #clock: Clock;
@@ -27,41 +25,31 @@ export class Conclusion {
     this.#maxBytes = maxBytes;
   }
 
-  async of(
-    run: ActiveRun,
-    record: TaskRecord,
-    all: readonly Terms[],
-    end: BodyEnd,
-    took: number,
-  ): Promise<Verdict> {
-    // The clock is asked before anything is awaited: a result counts that was there before the deadline.
+  of(run: ActiveRun, record: TaskRecord, all: readonly Terms[], end: BodyEnd, took: number): Verdict {
     const lost = lostTerms(run, all);
     const { stopped } = run.context;
-    if (stopped instanceof TaskRevokedError) return await this.#revoked(run, record);
-    if (end.kind === 'stuck') return await this.#stuck(run, record, end.error);
-    if (lost) return await this.#lost(run, record, lost);
+    if (stopped instanceof TaskRevokedError) return this.#revoked(run);
+    if (end.kind === 'stuck') return this.#stuck(run, end.error);
+    if (lost) return this.#lost(run, lost);
     switch (end.kind) {
       case 'returned':
-        return await this.#returned(run, record, end.value, took);
+        return this.#returned(run, record, end.value, took);
       case 'overdue':
-        return await this.#attemptFailed(run, record, end.error);
+        return this.#attemptFailed(run, record, end.error);
       case 'later':
-        return await this.#later(run, record, end.later);
+        return this.#later(run, record, end.later);
       case 'threw':
         if (stopped instanceof ShutdownError) return this.#shutDown(run);
-        return await this.#attemptFailed(run, record, end.error);
+        return this.#attemptFailed(run, record, end.error);
     }
   }
 
-  async #returned(run: ActiveRun, record: TaskRecord, value: unknown, took: number): Promise<Verdict> {
-    const { delivery } = run;
-    if (!(delivery.message.ignoreResult ?? record.settings.ignoreResult)) {
-      const wrong = this.#cannotTravel(value, record.name);
-      if (wrong) return await this.#failed(run, record, wrong);
-      await this.#journal.keep(delivery, record, { state: 'done', value });
-    }
+  #returned({ delivery }: ActiveRun, record: TaskRecord, value: unknown, took: number): Verdict {
+    const ignored = delivery.message.ignoreResult ?? record.settings.ignoreResult;
+    const wrong = ignored ? undefined : this.#cannotTravel(value, record.name);
+    if (wrong) return failed(this.#journal, delivery, wrong);
     this.#journal.tell('task.done', delivery, { took });
-    return { outcome: { kind: 'done' } };
+    return { outcome: { kind: 'done' }, state: { state: 'done', value } };
   }
 
   /** The work is done, so there is no other attempt; but a result that would not arrive as it is must not pass. */
@@ -77,59 +65,52 @@ export class Conclusion {
   }
 
   /** `asked`: the body itself wants another attempt, whatever its policy thinks of the error. */
-  async #attemptFailed(
-    run: ActiveRun,
+  #attemptFailed(
+    { delivery }: ActiveRun,
     record: TaskRecord,
     error: unknown,
     asked = false,
     delay?: number,
-  ): Promise<Verdict> {
-    const { delivery } = run;
+  ): Verdict {
     const { message } = delivery;
     const { retry } = record.settings;
     const policy = asked ? { ...retry, worthIt: () => true } : retry;
     const next = nextAttempt(policy, message.retries, error, message.retry);
-    if (next === undefined) return await this.#failed(run, record, error);
+    if (next === undefined) return failed(this.#journal, delivery, error);
     const after = delay ?? next;
-    await this.#journal.keep(delivery, record, { state: 'retrying', error: toRemoteError(error) });
     this.#journal.tell('task.retried', delivery, { error, attempt: message.retries + 1, after });
-    return { outcome: { kind: 'again', message: { ...ran(message), retries: message.retries + 1 }, after } };
+    return {
+      outcome: { kind: 'again', message: { ...ran(message), retries: message.retries + 1 }, after },
+      state: { state: 'retrying', error: toRemoteError(error) },
+    };
   }
 
-  async #failed(run: ActiveRun, record: TaskRecord, error: unknown): Promise<Verdict> {
-    await this.#journal.failed(run.delivery, record, error);
-    return { outcome: { kind: 'failed' } };
-  }
-
-  async #later(run: ActiveRun, record: TaskRecord, later: Later): Promise<Verdict> {
+  #later(run: ActiveRun, record: TaskRecord, later: Later): Verdict {
     if (later.kind === 'retry') {
       const error = later.error ?? new Error(`"${record.name}" asked for another attempt, and none is left`);
-      return await this.#attemptFailed(run, record, error, true, later.after);
+      return this.#attemptFailed(run, record, error, true, later.after);
     }
     const message = { ...ran(run.delivery.message), deferrals: run.delivery.message.deferrals + 1 };
     const after = later.after ?? 0;
     const facts = { resource: '', reason: 'asked', after, deferrals: message.deferrals } as const;
-    await this.#journal.pass(run.delivery, record, { state: 'deferred' });
     this.#journal.tell('task.deferred', run.delivery, facts);
-    return { outcome: { kind: 'again', message, after } };
+    return { outcome: { kind: 'again', message, after }, state: { state: 'deferred' } };
   }
 
   /** The result does not count, for somebody else may hold the permit by now. */
-  async #lost(run: ActiveRun, record: TaskRecord, terms: Terms): Promise<Verdict> {
-    const { delivery } = run;
+  #lost({ delivery, leases }: ActiveRun, terms: Terms): Verdict {
     this.#journal.tell('task.lost', delivery, { cause: 'permit' });
     if (terms.limit.onLost === 'fail') {
-      const error = run.leases.find(({ lost, resource }) => lost && resource === terms.resource)?.lost;
-      return await this.#failed(run, record, error ?? new PermitLostError(terms.resource, 'deadline'));
+      const error = leases.find(({ lost, resource }) => lost && resource === terms.resource)?.lost;
+      return failed(this.#journal, delivery, error ?? new PermitLostError(terms.resource, 'deadline'));
     }
     const message = deferred(ran(delivery.message), this.#clock);
     return { outcome: { kind: 'again', message, room: parking(message, terms) }, park: terms };
   }
 
   /** Its slot stays taken, but its caller need not wait for ever. */
-  async #stuck(run: ActiveRun, record: TaskRecord, error: Error): Promise<Verdict> {
-    if (error instanceof ShutdownError) return this.#shutDown(run);
-    return await this.#failed(run, record, error);
+  #stuck(run: ActiveRun, error: Error): Verdict {
+    return error instanceof ShutdownError ? this.#shutDown(run) : failed(this.#journal, run.delivery, error);
   }
 
   #shutDown({ delivery }: ActiveRun): Verdict {
@@ -137,11 +118,16 @@ export class Conclusion {
     return { outcome: { kind: 'again', message: ran(delivery.message), after: 0 } };
   }
 
-  async #revoked({ delivery }: ActiveRun, record: TaskRecord): Promise<Verdict> {
-    await this.#journal.keep(delivery, record, { state: 'revoked' });
+  #revoked({ delivery }: ActiveRun): Verdict {
     this.#journal.tell('task.revoked', delivery, {});
-    return { outcome: { kind: 'skipped' } };
+    return { outcome: { kind: 'skipped' }, state: { state: 'revoked' } };
   }
+}
+
+/** The end of a message that is not tried again. */
+export function failed(journal: Journal, delivery: ActiveRun['delivery'], error: unknown): Verdict {
+  journal.tell('task.failed', delivery, { error });
+  return { outcome: { kind: 'failed' }, state: { state: 'failed', error: toRemoteError(error) } };
 }
 
 /** The terms of a permit that was lost and whose limit minds. */

@@ -18,6 +18,8 @@ export interface DoormanHost {
   readonly leaving: AbortSignal;
   /** Starts a run under the lease, in a slot of its own. */
   readonly start: (delivery: Delivery, lease?: Lease) => void;
+  /** The worker does not leave before this is over. */
+  readonly during: <T>(work: () => Promise<T>) => Promise<T>;
 }
 
 /** How long a refusal is remembered where nobody stands in line, in milliseconds. */
@@ -157,10 +159,10 @@ export class Doorman {
     if (this.#host.leaving.aborted) return 'more';
     try {
       const lease = await this.#stand();
-      return lease ? await this.#letIn(lease) : 'more';
+      return lease ? await this.#host.during(() => this.#letIn(lease)) : 'more';
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;
-      return await this.#letInWithout(error);
+      return await this.#host.during(() => this.#letInWithout(error));
     }
   }
 
@@ -216,6 +218,7 @@ export class Doorman {
     }
     const taken = await this.#take(lease);
     if (taken.kind === 'taken') {
+      lease.serve(taken.delivery.message);
       start(taken.delivery, lease);
       return 'more';
     }

@@ -1,4 +1,5 @@
 import type { Room, RoomRef } from '../brokers/broker.js';
+import { CoordinatorUnavailableError } from '../errors.js';
 import type { Lease } from '../locks/lease.js';
 import { type Limit, permitLimit } from '../locks/limit.js';
 import { chain, mayPassOn } from '../locks/local-line.js';
@@ -87,7 +88,8 @@ export class Doormen {
     try {
       return await starved?.tryNow();
     } catch (error) {
-      journal.error(error);
+      // That its coordinator does not answer is told already, once for all.
+      if (!(error instanceof CoordinatorUnavailableError)) journal.error(error);
       return undefined;
     }
   }

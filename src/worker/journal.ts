@@ -1,9 +1,12 @@
 import type { Delivery } from '../brokers/broker.js';
-import { checkTravels, toRemoteError } from '../message.js';
+import { inTime } from '../in-time.js';
+import { checkTravels, type Message } from '../message.js';
 import type { StoredState } from '../results/result-store.js';
 import type { App } from '../tasks/app.js';
 import type { AppEvents, TaskEvent } from '../tasks/events.js';
-import type { TaskRecord } from '../tasks/task.js';
+
+/** How long the result store may take to keep a state, in milliseconds. A task does not wait for it any longer. */
+const storeTimeout = 10_000;
 
 /** Tells what became of deliveries: to listeners, and to the result store. Nothing here can fail a task. */
 export class Journal {
@@ -28,31 +31,34 @@ export class Journal {
     this.#app.events.emit('worker.error', { error });
   }
 
-  /** Keeps a final state, or one that matters to the caller. */
-  async keep(delivery: Delivery, record: TaskRecord | undefined, state: StateFacts): Promise<void> {
-    const { message } = delivery;
-    if (message.ignoreResult ?? record?.settings.ignoreResult) return;
+  /** Keeps a state, if the task's caller may want it. Resolves when it is kept, or cannot be. */
+  async keep(delivery: Delivery, state: StateFacts): Promise<void> {
+    if (!this.#isWanted(delivery.message, state)) return;
     const { results, resultsFor, clock } = this.#app;
+    const late = () => new Error(`The result store did not answer within ${storeTimeout} ms`);
     try {
-      await results.put(message.id, { ...state, at: clock.wall() } as StoredState, resultsFor);
+      const kept = results.put(
+        delivery.message.id,
+        { ...state, at: clock.wall() } as StoredState,
+        resultsFor,
+      );
+      await inTime(clock, kept, storeTimeout, late);
     } catch (error) {
       this.tell('result.failed', delivery, { error });
     }
   }
 
-  /** Keeps a state that is passed through, for those who asked to see them. */
-  async pass(delivery: Delivery, record: TaskRecord, state: StateFacts): Promise<void> {
-    if (record.settings.trackStates) await this.keep(delivery, record, state);
+  /** States that are only passed through are kept for those who asked to see them. */
+  #isWanted({ task, ignoreResult }: Message, state: StateFacts): boolean {
+    const settings = this.#app.tasks.get(task)?.settings;
+    if (ignoreResult ?? settings?.ignoreResult) return false;
+    const passing = (state.state === 'started' && !('progress' in state)) || state.state === 'deferred';
+    return !passing || settings?.trackStates === true;
   }
 
-  async progress(delivery: Delivery, record: TaskRecord, progress: unknown): Promise<void> {
+  async progress(delivery: Delivery, progress: unknown): Promise<void> {
     checkTravels(progress, 'progress');
-    await this.keep(delivery, record, { state: 'started', progress });
-  }
-
-  async failed(delivery: Delivery, record: TaskRecord | undefined, error: unknown): Promise<void> {
-    await this.keep(delivery, record, { state: 'failed', error: toRemoteError(error) });
-    this.tell('task.failed', delivery, { error });
+    await this.keep(delivery, { state: 'started', progress });
   }
 }
 

@@ -7,6 +7,11 @@ export interface Place {
   leave(): void;
 }
 
+interface Held {
+  readonly since: number;
+  readonly end: AbortController;
+}
+
 /** Places in line that a worker may hold at once. */
 const mostPlaces = 256;
 /** When others wait for a place, a turn is over after this long, in milliseconds. */
@@ -19,7 +24,10 @@ const turn = 1_000;
 export class Places {
   readonly #clock: Clock;
   readonly #most: number;
-  readonly #held = new Set<{ since: number; end: AbortController }>();
+  /** Whose turn goes on, the longest first. */
+  readonly #turns = new Set<Held>();
+  /** Those who are told to leave, and have not left yet, stand there too. */
+  #taken = 0;
   readonly #waiting: (() => void)[] = [];
   #timer: Cancel | undefined;
 
@@ -30,28 +38,42 @@ export class Places {
 
   /** A place, at once or in turn. `onWait` is called when it is not at once. */
   async get(leaving: AbortSignal, onWait: () => void): Promise<Place> {
-    if (this.#held.size >= this.#most) {
+    if (this.#taken < this.#most) {
+      this.#taken++;
+    } else {
       onWait();
-      await this.#turn(leaving);
+      await this.#handedOver(leaving);
     }
-    const held = { since: this.#clock.now(), end: new AbortController() };
+    const held: Held = { since: this.#clock.now(), end: new AbortController() };
     const onLeaving = () => held.end.abort(leaving.reason);
     if (leaving.aborted) onLeaving();
     else leaving.addEventListener('abort', onLeaving, { once: true });
-    this.#held.add(held);
+    this.#turns.add(held);
+    this.#rotate();
     return {
       signal: held.end.signal,
       leave: () => {
         leaving.removeEventListener('abort', onLeaving);
-        this.#held.delete(held);
-        this.#waiting.shift()?.();
+        this.#turns.delete(held);
+        this.#leave();
       },
     };
   }
 
-  #turn(leaving: AbortSignal): Promise<void> {
+  /** The place goes to the one who has waited for it the longest: nobody who comes now slips in between. */
+  #leave(): void {
+    const next = this.#waiting.shift();
+    if (next) next();
+    else this.#taken--;
+  }
+
+  #handedOver(leaving: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
-      const onLeaving = () => resolve();
+      const onLeaving = () => {
+        // Nobody's turn comes any more, so whoever waits stops waiting; the count is of no interest.
+        this.#taken++;
+        resolve();
+      };
       leaving.addEventListener('abort', onLeaving, { once: true });
       this.#waiting.push(() => {
         leaving.removeEventListener('abort', onLeaving);
@@ -61,16 +83,19 @@ export class Places {
     });
   }
 
-  /** Ends the turns of those who have stood the longest, as long as somebody waits. */
+  /** Ends the turns of those who have stood the longest, as many as wait. */
   #rotate(): void {
-    if (this.#timer || this.#waiting.length === 0) return;
-    const [oldest] = this.#held;
-    const due = Math.max(0, (oldest?.since ?? 0) + turn - this.#clock.now());
-    this.#timer = this.#clock.after(due, () => {
+    const [oldest] = this.#turns;
+    if (this.#timer || this.#waiting.length === 0 || !oldest) return;
+    this.#timer = this.#clock.after(Math.max(0, oldest.since + turn - this.#clock.now()), () => {
       this.#timer = undefined;
       const before = this.#clock.now() - turn;
       let others = this.#waiting.length;
-      for (const held of this.#held) if (others > 0 && held.since <= before && others--) held.end.abort();
+      for (const held of this.#turns) {
+        if (others-- === 0 || held.since > before) break;
+        this.#turns.delete(held);
+        held.end.abort();
+      }
       this.#rotate();
     });
   }

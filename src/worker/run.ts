@@ -13,16 +13,22 @@ import type { Admission, Admitted } from './admission.js';
 import type { Conclusion } from './conclusion.js';
 import { patienceLeft } from './deferral.js';
 import type { Doormen } from './doormen.js';
-import type { Journal } from './journal.js';
+import type { Journal, StateFacts } from './journal.js';
 import { PutOff } from './put-off.js';
 
-/** How a delivery ended, and what goes on from there. */
-export interface Ended {
+/** What becomes of a message. */
+export interface Verdict {
   readonly outcome: Outcome;
-  /** Still held: to be handed on, or given back. */
-  readonly leases: readonly Lease[];
+  /** To be kept for the caller before the delivery is settled: else a crash in between would lose it. */
+  readonly state?: StateFacts;
   /** The room it goes to: somebody must stand in line for it before it is parked. */
   readonly park?: Terms;
+}
+
+/** How a delivery ended, and what goes on from there. */
+export interface Ended extends Verdict {
+  /** Still held: to be handed on, or given back. */
+  readonly leases: readonly Lease[];
   /** The body has not returned: its slot stays taken until it does. */
   readonly returned?: Promise<void>;
 }
@@ -60,18 +66,17 @@ export class Runner {
 
   /** Runs it, under the lease that is in hand already, if there is one. */
   async run(delivery: Delivery, inHand?: Lease): Promise<Ended> {
-    const held = inHand ? [inHand] : none;
+    const held = heldOf(inHand);
     const record = this.#host.app.tasks.get(delivery.message.task);
-    if (!record)
-      return await this.#aside(delivery, record, `no task "${delivery.message.task}" is known here`, held);
-    if (this.#isUnwanted(delivery, record)) return await this.#unwanted(delivery, record, held);
+    if (!record) return this.#aside(delivery, `no task "${delivery.message.task}" is known here`, held);
+    if (this.#isUnwanted(delivery, record)) return this.#unwanted(delivery, record, held);
     if (record.limits.length === 0) return await this.#body(delivery, record, none, held, none);
     try {
       const admission = this.#host.admission.enter(delivery, record, inHand);
       const admitted = admission instanceof Promise ? await admission : admission;
-      return await this.#admitted(delivery, record, admitted, inHand, held);
+      return await this.#admitted(delivery, record, admitted, inHand);
     } catch (error) {
-      return await this.#notAdmitted(delivery, record, error, held);
+      return this.#notAdmitted(delivery, error, held);
     }
   }
 
@@ -81,17 +86,16 @@ export class Runner {
     record: TaskRecord,
     admitted: Admitted,
     inHand: Lease | undefined,
-    held: readonly Lease[],
+    until?: number,
   ): Promise<Ended> {
     const { entry, all, message } = admitted;
-    if (entry.kind !== 'entered') return this.#refused(delivery, record, admitted, inHand, held);
+    if (entry.kind !== 'entered') return this.#refused(delivery, record, admitted, inHand, until);
     const [own] = all;
     const behind = own && all.length === 1 && !inHand && this.#host.doormen.waitsForSlot(own.resource);
     if (behind && patienceLeft(message, own, this.#host.app.clock) > 0) {
-      const { leases } = entry;
-      return this.#putOff.behind(delivery, record, message, own).then((verdict) => ({ ...verdict, leases }));
+      return Promise.resolve({ ...this.#putOff.behind(delivery, message, own), leases: entry.leases });
     }
-    return this.#body(withMessage(delivery, message), record, all, held, entry.leases);
+    return this.#body(withMessage(delivery, message), record, all, heldOf(inHand), entry.leases);
   }
 
   async #refused(
@@ -99,37 +103,36 @@ export class Runner {
     record: TaskRecord,
     admitted: Admitted,
     inHand: Lease | undefined,
-    held: readonly Lease[],
+    until: number | undefined,
   ): Promise<Ended> {
-    const { entry } = admitted;
+    const { entry, message } = admitted;
+    const held = heldOf(inHand);
     if (this.#host.stopping.aborted || entry.kind === 'entered') return putBack(delivery, held);
-    if (entry.kind === 'misconfigured') return await this.#aside(delivery, record, entry.error.message, held);
+    if (entry.kind === 'misconfigured') return this.#aside(delivery, entry.error.message, held);
     if (entry.kind === 'later' && entry.terms.limit.onBusy === 'wait') {
-      return await this.#waitForStart(delivery, record, admitted, entry.after, inHand, held);
+      const now = this.#host.app.clock.now();
+      const last = until ?? now + this.#host.admission.patience(message, entry.terms);
+      if (now + entry.after <= last) {
+        return await this.#waitForStart(withMessage(delivery, message), record, entry.after, inHand, last);
+      }
     }
-    return { ...(await this.#putOff.refused(delivery, record, admitted.message, entry)), leases: held };
+    return { ...this.#putOff.refused(delivery, message, entry), leases: held };
   }
 
-  /** The start is booked, and the limit says to wait for it in the slot. */
+  /** The start is booked, and the limit says to wait for it in the slot: until `until` on the clock's `now`, at most. */
   async #waitForStart(
     delivery: Delivery,
     record: TaskRecord,
-    { message }: Admitted,
     after: number,
     inHand: Lease | undefined,
-    held: readonly Lease[],
+    until: number,
   ): Promise<Ended> {
-    const { clock } = this.#host.app;
-    await sleep(clock, after, { signal: this.#host.stopping }).catch(() => {});
-    if (this.#host.stopping.aborted) return putBack(delivery, held);
-    const again = withMessage(delivery, message);
-    return await this.#admitted(
-      again,
-      record,
-      await this.#host.admission.enter(again, record, inHand),
-      inHand,
-      held,
-    );
+    const { stopping, app, admission } = this.#host;
+    await sleep(app.clock, after, { signal: stopping }).catch(() => {});
+    if (stopping.aborted) return putBack(delivery, heldOf(inHand));
+    if (this.#isUnwanted(delivery, record)) return this.#unwanted(delivery, record, heldOf(inHand));
+    const admitted = await admission.enter(delivery, record, inHand);
+    return await this.#admitted(delivery, record, admitted, inHand, until);
   }
 
   /** Revoked, expired, or in the hands of too many workers that died. */
@@ -141,17 +144,16 @@ export class Runner {
     return expires !== undefined && this.#host.app.clock.wall() >= expires;
   }
 
-  async #unwanted(delivery: Delivery, record: TaskRecord, leases: readonly Lease[]): Promise<Ended> {
+  #unwanted(delivery: Delivery, record: TaskRecord, leases: readonly Lease[]): Ended {
     const { journal } = this.#host;
     const { message, losses } = delivery;
     const revoked = delivery.revoked || this.#host.isRevoked(message.id);
     if (revoked || this.#isLate(message)) {
-      await journal.keep(delivery, record, { state: revoked ? 'revoked' : 'expired' });
       journal.tell(revoked ? 'task.revoked' : 'task.expired', delivery, {});
-      return { outcome: { kind: 'skipped' }, leases };
+      return { outcome: { kind: 'skipped' }, state: { state: revoked ? 'revoked' : 'expired' }, leases };
     }
     const reason = `${losses} workers died while they ran it, and maxLost is ${record.settings.maxLost}`;
-    return await this.#aside(delivery, record, reason, leases);
+    return this.#aside(delivery, reason, leases);
   }
 
   async #body(
@@ -165,22 +167,22 @@ export class Runner {
     if (this.#host.stopping.aborted) return putBack(delivery, leases);
     // One may have been lost while the next was waited for.
     if (!entered.every((lease) => lease.check())) return putBack(delivery, leases);
-    if (this.#host.isRevoked(delivery.message.id)) return await this.#unwanted(delivery, record, leases);
+    if (this.#host.isRevoked(delivery.message.id)) return this.#unwanted(delivery, record, leases);
     const { journal, app, active, conclusion } = this.#host;
     const startedAt = app.clock.now();
     const { retries, deferrals } = delivery.message;
     journal.tell('task.started', delivery, { attempt: retries + 1, deferrals, handedOn: held.length > 0 });
     const run = this.#start(delivery, record, all, entered);
     active.add(run);
-    if (record.settings.trackStates) await journal.pass(delivery, record, { state: 'started' });
+    if (record.settings.trackStates) void journal.keep(delivery, { state: 'started' });
     const end = await run.end;
     if (end.kind === 'stuck') void run.returned.then(() => active.delete(run));
     else active.delete(run);
     const took = app.clock.now() - startedAt;
-    if (all.length > 0) this.#host.admission.ran(took);
+    if (all.length > 0) this.#host.admission.ran(all, took);
     const returned = end.kind === 'stuck' ? run.returned : undefined;
     try {
-      return { ...(await conclusion.of(run, record, all, end, took)), leases, returned };
+      return { ...conclusion.of(run, record, all, end, took), leases, returned };
     } catch (error) {
       // Ours, not the task's; but the permits must go on and the message must end.
       journal.error(error);
@@ -205,37 +207,30 @@ export class Runner {
       deferrals: message.deferrals,
       rootId: message.rootId ?? message.id,
       permits,
-      report: (progress) => journal.progress(delivery, record, progress),
+      report: (progress) => journal.progress(delivery, progress),
     });
     return new ActiveRun({ delivery, record, leases, permits, context, clock: app.clock, grace: abortGrace });
   }
 
-  async #notAdmitted(
-    delivery: Delivery,
-    record: TaskRecord,
-    error: unknown,
-    held: readonly Lease[],
-  ): Promise<Ended> {
+  #notAdmitted(delivery: Delivery, error: unknown, held: readonly Lease[]): Ended {
     if (error instanceof ConfigError || error instanceof MessageError) {
-      return await this.#aside(delivery, record, error.message, held);
+      return this.#aside(delivery, error.message, held);
     }
     if (!(error instanceof CoordinatorUnavailableError)) this.#host.journal.error(error);
     return { outcome: { kind: 'again', message: delivery.message, after: 1_000 }, leases: held };
   }
 
-  async #aside(
-    delivery: Delivery,
-    record: TaskRecord | undefined,
-    reason: string,
-    leases: readonly Lease[],
-  ): Promise<Ended> {
-    await this.#host.journal.keep(delivery, record, { state: 'aside', reason });
+  #aside(delivery: Delivery, reason: string, leases: readonly Lease[]): Ended {
     this.#host.journal.tell('task.aside', delivery, { reason });
-    return { outcome: { kind: 'aside', reason }, leases };
+    return { outcome: { kind: 'aside', reason }, state: { state: 'aside', reason }, leases };
   }
 }
 
 const none: readonly never[] = [];
+
+function heldOf(inHand: Lease | undefined): readonly Lease[] {
+  return inHand ? [inHand] : none;
+}
 
 /** The delivery with what was worked out about its message, so that whoever has it next need not do it again. */
 function withMessage(delivery: Delivery, message: Message): Delivery {

@@ -6,7 +6,7 @@ import type { App } from '../tasks/app.js';
 export interface WorkerOptions {
   /** Runs at once. Default 10. */
   concurrency?: number;
-  /** Queues to serve, in turn. Default: all that the app's tasks name, and the app's own. */
+  /** Queues to serve, in turn. Default: all that the app's tasks name when it starts, and the app's own. */
   queues?: readonly string[];
   /** How long running tasks may go on when the worker stops. Default 25 s. */
   drain?: Duration;
@@ -18,7 +18,8 @@ export interface WorkerOptions {
 
 export interface WorkerSettings {
   readonly concurrency: number;
-  readonly queues: readonly string[];
+  /** Those of the app's tasks, unless they are named. */
+  readonly queues: readonly string[] | undefined;
   readonly drain: number;
   readonly abortGrace: number;
   readonly lease: number;
@@ -28,7 +29,7 @@ export function workerSettings(app: App, options: WorkerOptions): WorkerSettings
   checkObject(options, 'options', ['concurrency', 'queues', 'drain', 'abortGrace', 'lease']);
   return {
     concurrency: checkWhole(options.concurrency ?? 10, 'concurrency'),
-    queues: options.queues ? checkQueues(options.queues) : app.queues,
+    queues: options.queues && checkQueues(options.queues),
     drain: milliseconds(options.drain ?? 25_000, 'drain'),
     abortGrace: milliseconds(options.abortGrace ?? app.locks.settings.abortGrace, 'abortGrace'),
     lease: milliseconds(options.lease ?? 15_000, 'lease'),

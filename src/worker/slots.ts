@@ -1,6 +1,7 @@
 import type { Consumer, Delivery, Outcome } from '../brokers/broker.js';
 import { type Clock, sleep } from '../clock.js';
 import { ClosedError } from '../errors.js';
+import { inTime } from '../in-time.js';
 import type { Lease } from '../locks/lease.js';
 import { noScope, scope } from '../locks/scope.js';
 import type { Terms } from '../locks/terms.js';
@@ -12,6 +13,9 @@ import type { Ended, Runner } from './run.js';
 const burst = 250;
 /** A settlement that failed is repeated after these pauses, in milliseconds; the last one again and again. */
 const settlePauses = [100, 500, 2_000];
+
+/** How long a permit to be handed on waits for the state of the run before to be kept, in milliseconds. */
+const longestKeeping = 50;
 
 /** A delivery in a slot, with the lease that came with it. */
 interface Turn {
@@ -57,6 +61,16 @@ export class Slots {
     scope.run(noScope, () => void this.#work({ delivery, lease }));
   }
 
+  /** Does what may start a delivery: until it is over, the slots are not all free. */
+  async during<T>(work: () => Promise<T>): Promise<T> {
+    this.#busy++;
+    try {
+      return await work();
+    } finally {
+      this.#freed();
+    }
+  }
+
   /** Resolves when every slot is free. */
   async allFree(): Promise<void> {
     while (this.#busy > 0) await new Promise<void>((resolve) => this.#whenFree.push(resolve));
@@ -76,6 +90,10 @@ export class Slots {
     } catch (error) {
       this.#journal.error(error);
     }
+    this.#freed();
+  }
+
+  #freed(): void {
     this.#busy--;
     if (this.#busy === 0) for (const tell of this.#whenFree.splice(0)) tell();
   }
@@ -83,7 +101,11 @@ export class Slots {
   async #turn({ delivery, lease }: Turn): Promise<Turn | undefined> {
     const ended = await this.#runner.run(delivery, lease);
     if (this.#dead) return undefined;
-    if (ended.returned) await ended.returned;
+    if (ended.returned) {
+      // The caller need not wait for a body that does not stop.
+      if (ended.state) await this.#journal.keep(delivery, ended.state);
+      await ended.returned;
+    }
     if (this.#dead) return undefined;
     return ended.park ? await this.#park(delivery, ended, ended.park) : await this.#finish(delivery, ended);
   }
@@ -98,15 +120,32 @@ export class Slots {
     }
   }
 
-  async #finish(delivery: Delivery, { outcome, leases }: Ended): Promise<Turn | undefined> {
-    const next = this.#doormen.any
-      ? (this.#doormen.toHandOn(leases) ?? (await this.#doormen.claimSlot(leases)))
-      : undefined;
-    // Nobody waits for these: a release never fails, and whoever stops the worker waits for all of them.
-    for (const lease of leases) if (lease !== next) void lease.release();
-    if (next) return await this.#takeNext(delivery, outcome, next);
+  /** The permits go on first; then the state is kept; then the delivery is settled, with the next taken if there is one. */
+  async #finish(delivery: Delivery, { outcome, state, leases, returned }: Ended): Promise<Turn | undefined> {
+    const kept = state && !returned ? this.#journal.keep(delivery, state) : undefined;
+    const next = await this.#toGoOn(leases);
+    const inTime = kept === undefined || (next === undefined ? await kept : await this.#soon(kept));
+    if (next && inTime !== false) return await this.#takeNext(delivery, outcome, next);
+    void next?.release();
+    await kept;
     await this.#settle(delivery, outcome);
     return undefined;
+  }
+
+  /** The lease that the slot goes on with, if it does. The others are given back. */
+  async #toGoOn(leases: readonly Lease[]): Promise<Lease | undefined> {
+    const next = this.#doormen.any ? this.#doormen.toHandOn(leases) : undefined;
+    // Nobody waits for these: a release never fails, and whoever stops the worker waits for all of them.
+    for (const lease of leases) if (lease !== next) void lease.release();
+    return next ?? (this.#doormen.any ? await this.#doormen.claimSlot(leases) : undefined);
+  }
+
+  /** A permit waits for the result store, but not for long: others have a use for it. */
+  #soon(kept: Promise<void>): Promise<boolean> {
+    return inTime(this.#clock, kept, longestKeeping, () => undefined).then(
+      () => true,
+      () => false,
+    );
   }
 
   /** Until the broker says yes or no: a delivery that is not settled keeps its slot, and its message from everybody. */
@@ -129,8 +168,10 @@ export class Slots {
       const taken = await this.#consumer.take(resource, { weight, settling: { delivery, outcome } });
       if (taken.kind === 'taken') {
         lease.turns++;
+        lease.serve(taken.delivery.message);
         return { delivery: taken.delivery, lease };
       }
+      if (taken.kind === 'void') this.#journal.tell('task.void', delivery, {});
       this.#doormen.found(resource, taken.kind === 'other' ? taken.weight : undefined);
     } catch (error) {
       this.#journal.error(error);

@@ -20,7 +20,7 @@ import { Slots } from './slots.js';
 /** Milliseconds between two rounds of tending: rooms that are stood in line for, and rooms that nobody tends. */
 const tendEvery = 1_000;
 
-/** The last milliseconds of a stop, for outcomes that are on their way. */
+/** As long as a stop waits for a start, or at its end for outcomes, that are on their way. In milliseconds. */
 const lastWait = 5_000;
 
 /** As many revoked ids as a worker remembers. */
@@ -41,6 +41,7 @@ export class Worker {
   readonly #revokedLately = new Set<string>();
   readonly #leaving = new AbortController();
   #parts: { consumer: Consumer; doormen: Doormen; slots: Slots; places: Places } | undefined;
+  #serving: readonly string[] | undefined;
   #tending: Cancel | undefined;
   #alive: NodeJS.Timeout | undefined;
   #started: Promise<void> | undefined;
@@ -102,9 +103,19 @@ export class Worker {
     const release = this.#app.use(() => this.stop());
     this.#leaving.signal.addEventListener('abort', release, { once: true });
     this.#alive = setInterval(() => {}, 2 ** 31 - 1);
+    try {
+      await this.#fetch();
+    } catch (error) {
+      await this.#end(0);
+      throw error;
+    }
+  }
+
+  async #fetch(): Promise<void> {
     const early: Delivery[] = [];
-    const { concurrency, lease, queues } = this.settings;
-    const consumer = await this.#app.broker.consume(queues, {
+    const { concurrency, lease } = this.settings;
+    this.#serving = this.queues;
+    const consumer = await this.#app.broker.consume(this.#serving, {
       concurrency,
       lease,
       onDelivery: (delivery) => (this.#parts ? this.#parts.slots.start(delivery) : early.push(delivery)),
@@ -112,6 +123,10 @@ export class Worker {
       onRoom: (room) => this.#parts?.doormen.heard(room),
       onRevoked: (id) => this.#revoked(id),
     });
+    if (this.#leaving.signal.aborted) {
+      await consumer.close();
+      throw this.#leaving.signal.reason;
+    }
     this.#parts = this.#assemble(consumer);
     for (const delivery of early) this.#parts.slots.start(delivery);
     for (const room of await consumer.rooms()) this.#parts.doormen.heard(room);
@@ -124,7 +139,15 @@ export class Worker {
     const [locks, journal, leaving] = [this.#locks, this.#journal, this.#leaving.signal];
     const places = new Places(app.clock);
     const doormen: Doormen = new Doormen(
-      { locks, journal, consumer, places, leaving, start: (delivery, lease) => slots.start(delivery, lease) },
+      {
+        locks,
+        journal,
+        consumer,
+        places,
+        leaving,
+        start: (delivery, lease) => slots.start(delivery, lease),
+        during: (work) => slots.during(work),
+      },
       limitsByName(app),
     );
     const admission = new Admission({
@@ -177,7 +200,12 @@ export class Worker {
   }
 
   async #stop(drain: number): Promise<void> {
-    await this.#started?.catch(() => {});
+    const started = this.#started?.catch(() => {});
+    await Promise.race([started, sleep(this.#app.clock, lastWait)]);
+    await this.#end(drain);
+  }
+
+  async #end(drain: number): Promise<void> {
     this.#leaving.abort(new ShutdownError());
     this.#tending?.();
     const { consumer, slots, places } = this.#parts ?? {};
@@ -225,6 +253,11 @@ export class Worker {
     signal.removeEventListener('abort', cut);
     cut();
     return came;
+  }
+
+  /** The queues it serves, in turn. */
+  get queues(): readonly string[] {
+    return this.#serving ?? this.settings.queues ?? this.#app.queues;
   }
 
   /** Bodies that run now. */

@@ -206,7 +206,7 @@ describe('createApp', () => {
     [
       'a coordinator that is none',
       { coordinator: 5 },
-      'Expected `coordinator` to be a URL, or an object that is one, got 5',
+      'Expected `coordinator` to be a URL such as',
     ],
     [
       'a result store that is none',

@@ -1,0 +1,382 @@
+import {
+  createApp,
+  createWorker,
+  limited,
+  locked,
+  memoryBroker,
+  memoryCoordinator,
+  memoryResults,
+} from 'lockkeeper';
+import { ManualClock } from 'lockkeeper/testing';
+import { describe, expect, it } from 'vitest';
+import { CoordinatorUnavailableError } from '../../src/errors.js';
+import type { Coordinator } from '../../src/locks/coordinator.js';
+import type { StoredState } from '../../src/results/result-store.js';
+import { settle } from '../../src/testing/manual-clock.js';
+import { gate, manualApp, record } from './support.js';
+
+/** A store that answers when it is told to. */
+function slowResults(clock: ManualClock) {
+  const store = memoryResults({ clock });
+  const waiting: (() => void)[] = [];
+  const put = store.put.bind(store);
+  let slow = true;
+  store.put = async (id: string, state: StoredState, ttl: number) => {
+    if (slow) await new Promise<void>((resolve) => waiting.push(resolve));
+    await put(id, state, ttl);
+  };
+  const answer = async () => {
+    slow = false;
+    for (const resolve of waiting.splice(0)) resolve();
+    await settle();
+  };
+  return { store, answer };
+}
+
+/** The coordinator, but for what happens while it is away. */
+function failing(coordinator: Coordinator) {
+  const state = { away: false };
+  const unavailable = () => Promise.reject(new CoordinatorUnavailableError('memory'));
+  const proxy = new Proxy(coordinator, {
+    get(target, key) {
+      const value = Reflect.get(target, key, target);
+      if (typeof value !== 'function') return value;
+      const calls = key === 'enter' || key === 'renew' || key === 'book' || key === 'exit';
+      return calls && state.away ? unavailable : value.bind(target);
+    },
+  });
+  return { coordinator: proxy, state };
+}
+
+describe('a result store that does not answer', () => {
+  it('keeps no permit from others', async () => {
+    const clock = new ManualClock();
+    const { store, answer } = slowResults(clock);
+    const { app, work } = manualApp({ results: store }, clock);
+    const task = app.task('t', locked('storage'), async () => {});
+    await work();
+    const result = await task.delay();
+    await settle();
+
+    expect(await app.locks.tryAcquire('storage')).toBeDefined();
+    await answer();
+    await result.get({ timeout: '1s' });
+  });
+
+  it('keeps a permit from the parked for no longer than 50 ms', async () => {
+    const clock = new ManualClock();
+    const { store } = slowResults(clock);
+    const { app, work } = manualApp({ results: store }, clock);
+    const g = gate();
+    const task = app.task('t', locked('storage'), g.body);
+    await work({ concurrency: 4 });
+    for (let i = 0; i < 3; i++) await task.delay();
+    await settle();
+    expect(g.started).toBe(1);
+
+    await g.open();
+    expect(g.started).toBe(1);
+    await clock.advance(50);
+
+    expect(g.started).toBe(2);
+    await g.open();
+    await clock.advance('1s');
+    await g.open();
+  });
+
+  it('is given up after 10 s, and the delivery is settled', async () => {
+    const clock = new ManualClock();
+    const { store } = slowResults(clock);
+    const { app, work } = manualApp({ results: store }, clock);
+    const failed = record(app, 'result.failed');
+    const task = app.task('t', async () => {});
+    await work();
+    await task.delay();
+    await settle();
+    expect(await app.broker.depth('default')).toMatchObject({ running: 1 });
+
+    await clock.advance('10s');
+
+    expect(failed).toHaveLength(1);
+    expect(await app.broker.depth('default')).toMatchObject({ running: 0 });
+  });
+
+  it('does not keep a body from starting that is tracked', async () => {
+    const clock = new ManualClock();
+    const { store, answer } = slowResults(clock);
+    const { app, work } = manualApp({ results: store }, clock);
+    const g = gate();
+    const task = app.task('t', { trackStates: true }, g.body);
+    await work();
+    await task.delay();
+    await settle();
+
+    expect(g.started).toBe(1);
+    await g.open();
+    await answer();
+  });
+});
+
+describe('waiting in a slot', () => {
+  it('ends with the message that expires', async () => {
+    const { app, clock, work } = manualApp();
+    const expired = record(app, 'task.expired');
+    const task = app.task('t', locked('storage', 1, { onBusy: 'wait', waitTimeout: '1h' }), async () => {});
+    const permit = await app.locks.acquire('storage', { maxHold: false });
+    await work();
+    await task.applyAsync([], { expires: '5s' });
+    await settle();
+
+    await clock.advance('6s');
+
+    expect(expired).toHaveLength(1);
+    await permit.release();
+  });
+
+  it('ends with maxWait', async () => {
+    const { app, clock, work } = manualApp();
+    const failed = record(app, 'task.failed');
+    const limit = locked('storage', 1, { onBusy: 'wait', waitTimeout: '1h', maxWait: '5s' });
+    const task = app.task('t', limit, async () => {});
+    const permit = await app.locks.acquire('storage', { maxHold: false });
+    await work();
+    await task.delay();
+    await settle();
+
+    await clock.advance('3s');
+    expect(failed).toEqual([]);
+    await clock.advance('10s');
+
+    expect(failed).toHaveLength(1);
+    await permit.release();
+  });
+
+  it('for a start ends after waitTimeout, however often the rate is paused', async () => {
+    const { app, clock, work } = manualApp({ resources: { sms: { rate: '1/s' } } });
+    const deferred = record(app, 'task.deferred');
+    const task = app.task(
+      't',
+      limited('sms', undefined, { onBusy: 'wait', waitTimeout: '5s' }),
+      async () => {},
+    );
+    await work();
+    await task.delay();
+    await settle();
+    await task.delay();
+    await settle();
+    for (let i = 0; i < 10; i++) {
+      await app.locks.pause('sms', '2s');
+      await clock.advance('1s');
+    }
+
+    expect(deferred.length).toBeGreaterThan(0);
+    await app.locks.resume('sms');
+    await clock.advance('10s');
+  });
+});
+
+describe('a coordinator that is away', () => {
+  it.each(['run', 'fail'] as const)(
+    'is %s for limits that say so, though others are parked',
+    async (onUnavailable) => {
+      const clock = new ManualClock();
+      const { coordinator, state } = failing(memoryCoordinator({ clock }));
+      const { app, work } = manualApp({ coordinator }, clock);
+      const g = gate();
+      const ran: string[] = [];
+      const patient = app.task('patient', locked('storage'), g.body);
+      const other = app.task(
+        'other',
+        locked('storage', 1, { onUnavailable }),
+        async () => void ran.push('other'),
+      );
+      const failed = record(app, 'task.failed');
+      await work({ concurrency: 4 });
+      await patient.delay();
+      await patient.delay();
+      await settle();
+      state.away = true;
+      await clock.advance('2s');
+
+      await other.delay();
+      await clock.advance('100ms');
+
+      expect(onUnavailable === 'run' ? ran : failed.map(({ task }) => task)).toEqual(['other']);
+      state.away = false;
+      await clock.advance('2s');
+      await g.open();
+      await clock.advance('2s');
+      await g.open();
+    },
+  );
+
+  it('is not asked at every turn of the loop by a rate with no countdown', async () => {
+    const clock = new ManualClock();
+    const { coordinator, state } = failing(memoryCoordinator({ clock }));
+    const { app, work } = manualApp({ coordinator }, clock);
+    const deferred = record(app, 'task.deferred');
+    const task = app.task('t', limited('sms', '1/s', { countdown: 0 }), async () => {});
+    await work();
+    state.away = true;
+    await task.delay();
+    await settle();
+    await clock.advance('10s');
+
+    expect(deferred.length).toBeLessThan(15);
+    state.away = false;
+    await clock.advance('5s');
+  });
+});
+
+describe('a permit that was handed on', () => {
+  it('tells with its next renewal which message it serves', async () => {
+    const { app, clock, work } = manualApp();
+    const g = gate();
+    const task = app.task('t', locked('storage'), g.body);
+    await work({ concurrency: 2 });
+    await task.delay();
+    const second = await task.delay();
+    await settle();
+    await g.open(1);
+    expect(g.started).toBe(2);
+
+    await clock.advance('6s');
+
+    const { holders } = await app.locks.inspect('storage');
+    expect(holders).toMatchObject([{ task: 't', message: second.id }]);
+    await g.open();
+  });
+});
+
+describe('a worker', () => {
+  it('that cannot start leaves nothing behind, and says why', async () => {
+    const clock = new ManualClock();
+    const broker = memoryBroker({ clock });
+    const consume = broker.consume.bind(broker);
+    let closed = 0;
+    broker.consume = async (queues, options) => {
+      const consumer = await consume(queues, options);
+      const close = consumer.close.bind(consumer);
+      consumer.rooms = async () => Promise.reject(new Error('no rooms today'));
+      consumer.close = async () => {
+        closed++;
+        await close();
+      };
+      return consumer;
+    };
+    const { app } = manualApp({ broker, coordinator: memoryCoordinator({ clock }) }, clock);
+    const worker = createWorker(app);
+
+    await expect(worker.start()).rejects.toThrow('no rooms today');
+
+    expect(closed).toBe(1);
+    await worker.stop();
+  });
+
+  it('stops though its broker never lets it start', async () => {
+    const clock = new ManualClock();
+    const broker = memoryBroker({ clock });
+    broker.consume = () => new Promise(() => {});
+    const { app } = manualApp({ broker, coordinator: memoryCoordinator({ clock }) }, clock);
+    const worker = createWorker(app);
+    void worker.start();
+
+    const stopped = worker.stop();
+    await clock.advance('10s');
+
+    await stopped;
+  });
+
+  it('counts no loss for what it was taking when it stopped', async () => {
+    const clock = new ManualClock();
+    const broker = memoryBroker({ clock });
+    const consume = broker.consume.bind(broker);
+    let answer: (() => void) | undefined;
+    broker.consume = async (queues, options) => {
+      const consumer = await consume(queues, options);
+      const take = consumer.take.bind(consumer);
+      consumer.take = async (resource, how) => {
+        const taken = await take(resource, how);
+        if (taken.kind === 'taken' && !how.settling)
+          await new Promise<void>((resolve) => {
+            answer = resolve;
+          });
+        return taken;
+      };
+      return consumer;
+    };
+    const { app, work } = manualApp({ broker, coordinator: memoryCoordinator({ clock }) }, clock);
+    const task = app.task('t', locked('storage'), async () => {});
+    const permit = await app.locks.acquire('storage');
+    const worker = await work({ concurrency: 2 });
+    await task.delay();
+    await settle();
+    await permit.release();
+    await settle();
+    expect(answer).toBeDefined();
+
+    const stopped = worker.stop({ drain: '1s' });
+    await settle();
+    answer?.();
+    await clock.advance('1s');
+    await stopped;
+
+    const seen: number[] = [];
+    const consumer = await broker.consume(['default'], {
+      concurrency: 1,
+      lease: 1_000,
+      onDelivery: ({ losses }) => seen.push(losses),
+    });
+    await settle();
+    expect(seen).toEqual([0]);
+    await consumer.close();
+  });
+
+  it('serves the queues of the tasks there are when it starts', async () => {
+    const { app } = manualApp();
+    const worker = createWorker(app);
+    app.task('late', { queue: 'late' }, async () => {});
+    await worker.start();
+    expect(worker.queues).toContain('late');
+  });
+});
+
+it('close() tells the bodies of `using` to stop before their permits are given away', async () => {
+  const app = createApp({ clock: new ManualClock() });
+  let reason: unknown;
+  const used = app.locks.using('storage', async ({ signal }) => {
+    await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
+    reason = signal.reason;
+  });
+  await settle();
+
+  await app.close();
+  await used;
+
+  expect(reason).toMatchObject({ code: 'CLOSED' });
+});
+
+it('capacity.mismatch is told once in a process, whoever meets it', async () => {
+  const clock = new ManualClock();
+  const coordinator = memoryCoordinator({ clock });
+  const apps = [1, 3, 4].map((capacity) =>
+    createApp({ clock, coordinator, resources: { storage: { capacity } } }),
+  );
+  let told = 0;
+  for (const app of apps) app.on('capacity.mismatch', () => told++);
+  for (const app of apps) await app.locks.acquire('storage');
+  expect(told).toBe(1);
+  await Promise.all(apps.map((app) => app.close()));
+});
+
+it('events tell facts, not the permit itself', async () => {
+  const app = createApp({ clock: new ManualClock() });
+  const seen = record(app, 'permit.granted', 'permit.released');
+  await app.locks.using('storage', async () => {});
+  const facts = { resource: 'storage', id: expect.any(String), weight: 1 };
+  expect(seen).toEqual([
+    { ...facts, event: 'permit.granted' },
+    { ...facts, event: 'permit.released' },
+  ]);
+  await app.close();
+});
