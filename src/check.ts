@@ -44,5 +44,5 @@ export function checkOneOf<T extends string>(value: unknown, name: string, choic
 export function redact(url: string): string {
   return url
     .replace(/(\/\/[^/?#\s]*?:)[^/?#\s]*@/g, '$1***@')
-    .replace(/([?&](?:password|token|secret)=)[^&#]*/gi, '$1***');
+    .replace(/([?&]\w*(?:password|token|secret)=)[^&#]*/gi, '$1***');
 }

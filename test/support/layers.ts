@@ -8,6 +8,7 @@ import { type Import, importsOf } from './imports.js';
  */
 export const layers: readonly (readonly string[])[] = [
   ['base'],
+  ['redis'],
   ['locks', 'brokers', 'results'],
   ['tasks'],
   ['worker', 'beat'],
@@ -18,7 +19,7 @@ export const layers: readonly (readonly string[])[] = [
 
 /** The client libraries a user may have installed, and the only folders of `src` that may know them. */
 export const clients: Readonly<Record<string, readonly string[]>> = {
-  ioredis: ['locks', 'brokers', 'results'],
+  ioredis: ['redis'],
   redlock: ['locks'],
   etcd3: ['locks'],
   cockatiel: ['locks'],
