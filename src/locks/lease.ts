@@ -64,11 +64,11 @@ export class Lease implements ClaimRef {
     this.renewAt = sentAt.now + grant.lease / 3;
   }
 
-  /** A handle for one run, which may hold the permit for `maxHold` milliseconds. */
-  open(maxHold: number, onRelease: OnRelease): PermitHandle {
+  /** A handle for one run, which may hold the permit for `maxHold` milliseconds, from `now` on the clock's `now`. */
+  open(maxHold: number, onRelease: OnRelease, now = this.#clock.now()): PermitHandle {
     this.#handle = new PermitHandle(this, onRelease);
     this.#maxHold = maxHold;
-    this.holdUntil = this.#clock.now() + maxHold;
+    this.holdUntil = now + maxHold;
     this.#keeper.schedule(this.holdUntil);
     if (this.lost) this.#handle.abort(this.lost);
     return this.#handle;

@@ -29,6 +29,15 @@ export interface Permit extends AsyncDisposable {
 /** What becomes of a lease when its handle is released. */
 export type OnRelease = (lease: Lease) => Promise<void>;
 
+/**
+ * Whoever is told at once to stop. An object and not a function: closures that every task makes and drops are kept by V8
+ * for longer than they live, at several times the price of a permit.
+ */
+export interface PermitUser {
+  /** Every reason to stop, the loss of the permit last. */
+  told(reason: Error): void;
+}
+
 const finished = Promise.resolve();
 
 /** A lease in the hands of one run. The lease may go on to the next run; this handle does not. */
@@ -38,8 +47,8 @@ export class PermitHandle implements Permit {
   #controller: AbortController | undefined;
   #aborted: Error | undefined;
   #closed: Promise<void> | undefined;
-  /** @internal Is told every reason to stop, the loss of the permit last. */
-  onStop: ((reason: Error) => void) | undefined;
+  /** @internal The run that it is for. */
+  run: PermitUser | undefined;
 
   constructor(lease: Lease, onRelease: OnRelease) {
     this.#lease = lease;
@@ -119,7 +128,7 @@ export class PermitHandle implements Permit {
     if (this.#closed !== undefined) return;
     this.#aborted ??= reason;
     this.#controller?.abort(this.#aborted);
-    this.onStop?.(reason);
+    this.run?.told(reason);
   }
 
   /** @internal Why the run should stop, if it should. */

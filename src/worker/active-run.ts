@@ -8,7 +8,7 @@ import {
   TimeLimitError,
 } from '../errors.js';
 import type { Lease } from '../locks/lease.js';
-import type { PermitHandle } from '../locks/permit.js';
+import type { PermitHandle, PermitUser } from '../locks/permit.js';
 import { scope } from '../locks/scope.js';
 import { Later, type RunContext } from '../tasks/context.js';
 import type { TaskRecord } from '../tasks/task.js';
@@ -24,7 +24,7 @@ export type BodyEnd =
   | { readonly kind: 'stuck'; readonly error: Error };
 
 /** A body that runs, with all that may tell it to stop. */
-export class ActiveRun {
+export class ActiveRun implements PermitUser {
   /** Among those of its worker. */
   place = -1;
   readonly delivery: Delivery;
@@ -66,7 +66,7 @@ export class ActiveRun {
       this.#returned = returned;
     });
     this.#limitTime(record);
-    for (const permit of this.#permits) permit.onStop = (reason) => this.#onPermit(reason);
+    for (const permit of this.#permits) permit.run = this;
     this.#start(record, delivery.message.args);
   }
 
@@ -88,7 +88,7 @@ export class ActiveRun {
   /** It was judged, so its permits are its own no longer: the leases may go on to the next. */
   finish(): void {
     for (const permit of this.#permits) {
-      permit.onStop = undefined;
+      permit.run = undefined;
       permit.finish();
     }
   }
@@ -125,7 +125,8 @@ export class ActiveRun {
     this.#timer = this.#clock.after(this.#grace, () => this.abandon(error));
   }
 
-  #onPermit(reason: Error): void {
+  /** One of its permits tells it to stop. */
+  told(reason: Error): void {
     if (reason instanceof PermitLostError && reason.loss === 'max-hold') {
       const told = this.context.stopped;
       this.abandon(told instanceof MaxHoldError ? told : reason);

@@ -165,14 +165,15 @@ export class Runner {
   ): Promise<Ended> {
     const leases = held.length === 0 ? entered : [...new Set([...held, ...entered])];
     if (this.#host.stopping.aborted) return putBack(delivery, leases);
-    // One may have been lost while the next was waited for.
-    if (!entered.every((lease) => lease.check())) return putBack(delivery, leases);
+    // One may have been lost while the next was waited for. A single one has just been granted.
+    const waited = leases.length > 1 || held.length > 0;
+    if (waited && !entered.every((lease) => lease.check())) return putBack(delivery, leases);
     if (this.#host.isRevoked(delivery.message.id)) return this.#unwanted(delivery, record, leases);
     const { journal, app, active, conclusion } = this.#host;
     const startedAt = app.clock.now();
     const { retries, deferrals } = delivery.message;
     journal.tell('task.started', delivery, { attempt: retries + 1, deferrals, handedOn: held.length > 0 });
-    const run = this.#start(delivery, record, all, entered);
+    const run = this.#start(delivery, record, all, entered, startedAt);
     active.add(run);
     if (record.settings.trackStates) void journal.keep(delivery, { state: 'started' });
     const end = await run.end;
@@ -196,10 +197,16 @@ export class Runner {
     }
   }
 
-  #start(delivery: Delivery, record: TaskRecord, all: readonly Terms[], leases: readonly Lease[]): ActiveRun {
+  #start(
+    delivery: Delivery,
+    record: TaskRecord,
+    all: readonly Terms[],
+    leases: readonly Lease[],
+    now: number,
+  ): ActiveRun {
     const { app, journal, abortGrace } = this.#host;
     const { message } = delivery;
-    const permits = leases.map((lease) => lease.open(maxHoldOf(lease, all), giveBack));
+    const permits = leases.map((lease) => lease.open(maxHoldOf(lease, all), giveBack, now));
     const context = new RunContext({
       id: message.id,
       name: message.task,

@@ -40,7 +40,7 @@ coordinatorSuite('memory', {
     // Two resources are looked at for each new one, so this looks at all of them.
     const passerBy = new MemoryParty(service);
     for (let left = service.size; left >= 0; left--) await touch(passerBy, `passer-by-${left}`);
-    return service.size === 0;
+    return service.size <= 1;
   },
   cleanup: async () => {
     service = new MemoryService(clock);
@@ -55,11 +55,11 @@ async function touch(party: Coordinator, resource: string): Promise<void> {
 }
 
 describe('memory coordinator', () => {
-  it('leaves nothing of 100,000 resources that were used once', async () => {
+  it('leaves nothing of 100,000 resources that were used once, but for the last', async () => {
     const service = new MemoryService(clock);
     const party = new MemoryParty(service);
     for (let i = 0; i < 100_000; i++) await touch(party, `account-${i}`);
-    expect(service.size).toBe(0);
+    expect(service.size).toBe(1);
   });
 
   it('forgets what crashed owners left on resources that nobody touches again', async () => {
@@ -73,7 +73,7 @@ describe('memory coordinator', () => {
 
     for (let i = 0; i < 1_002; i++) await touch(party, `account-${i}`);
 
-    expect(service.size).toBe(0);
+    expect(service.size).toBe(1);
   });
 
   it('remembers nothing of what was only asked, evicted or closed', async () => {

@@ -1,6 +1,7 @@
 import type { ClaimState, ResourceState } from '../coordinator.js';
 import type { Place } from './line.js';
-import type { Holder, Resource } from './resource.js';
+import type { Holder } from './holders.js';
+import type { Resource } from './resource.js';
 
 /** What an operator sees. Instants are given by the wall clock as it is now. */
 export function inspect(resource: Resource, now: number, wall: number): ResourceState {
@@ -14,13 +15,18 @@ export function inspect(resource: Resource, now: number, wall: number): Resource
     ...(capacity !== undefined && { capacity }),
     ...(override && { override: { capacity: override.capacity, ...timeLeft(override.until - now) } }),
     ...(paused && { paused: { until: date(paused.until), ...(paused.reason && { reason: paused.reason }) } }),
-    holders: [...resource.holders.values()].map((holder) => ({
+    holders: [...resource.holders].sort(byToken).map((holder) => ({
       ...claimState(holder, date),
       token: holder.token,
     })),
     waiting: [...resource.line].map((place) => claimState(place, date)),
     ...(rate && { rate }),
   };
+}
+
+/** Those first who have held it the longest. */
+function byToken(one: Holder, other: Holder): number {
+  return one.token < other.token ? -1 : 1;
 }
 
 function timeLeft(ms: number): { expiresIn?: number } {

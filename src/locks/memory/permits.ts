@@ -1,6 +1,7 @@
 import { ConfigError } from '../../errors.js';
 import type { Busy, Claim, Entered, EnterRequest, Grant, Queued, Renewal } from '../coordinator.js';
-import type { Holder, Resource } from './resource.js';
+import type { Holder } from './holders.js';
+import type { Resource } from './resource.js';
 
 export type NextToken = () => bigint;
 
@@ -60,7 +61,8 @@ function held(
   if (!resource.admits(claim.id, weight, resource.capacity.inForce(capacity))) return undefined;
   if (resource.endOfEarlierRun(claim) !== undefined) return undefined;
   resource.leave(claim.id);
-  const holder: Holder = { claim, owner, weight, token: nextToken(), since: now, until: now + lease };
+  const until = now + lease;
+  const holder: Holder = { claim, owner, weight, token: nextToken(), since: now, until, place: -1 };
   resource.hold(holder);
   return holder;
 }

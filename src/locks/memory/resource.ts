@@ -1,17 +1,9 @@
 import type { Claim, ResourceState } from '../coordinator.js';
 import { Capacity } from './capacity.js';
+import { type Holder, Holders } from './holders.js';
 import { Line, type Place } from './line.js';
 import { Listeners } from './listeners.js';
 import { Rate } from './rate.js';
-
-export interface Holder {
-  claim: Claim;
-  readonly owner: string;
-  readonly weight: number;
-  readonly token: bigint;
-  readonly since: number;
-  until: number;
-}
 
 interface Pause {
   readonly until: number;
@@ -30,7 +22,7 @@ const someTime = 1_000;
  * Nothing here happens by itself: whoever touches the resource calls `purge` first, and forgets it when it is `idle`.
  */
 export class Resource {
-  readonly holders = new Map<string, Holder>();
+  readonly holders = new Holders();
   #line: Line | undefined;
   #rate: Rate | undefined;
   #listeners: Listeners | undefined;
@@ -92,7 +84,7 @@ export class Resource {
   purge(now: number): void {
     if (now < this.#lapse) return;
     this.#lapse = Number.POSITIVE_INFINITY;
-    for (const holder of this.holders.values()) {
+    for (const holder of this.holders) {
       if (!this.#stands(holder, now)) this.revoke(holder);
     }
     for (const place of this.#line ?? []) {
@@ -116,13 +108,13 @@ export class Resource {
   }
 
   hold(holder: Holder): void {
-    this.holders.set(holder.claim.id, holder);
+    this.holders.add(holder);
     this.used += holder.weight;
     this.lapsesAt(holder.until);
   }
 
   release(holder: Holder): void {
-    this.holders.delete(holder.claim.id);
+    this.holders.delete(holder);
     this.used -= holder.weight;
   }
 
@@ -194,7 +186,7 @@ export class Resource {
   endOfEarlierRun(claim: Claim): number | undefined {
     if (!claim.redelivered || claim.message === undefined) return undefined;
     let end: number | undefined;
-    for (const other of this.holders.values()) {
+    for (const other of this.holders) {
       if (other.claim.message === claim.message) end = Math.max(end ?? other.until, other.until);
     }
     return end;
@@ -210,7 +202,7 @@ export class Resource {
   #nextEnd(last: Place | undefined): number {
     const never = Number.POSITIVE_INFINITY;
     let end = Math.min(this.paused?.until ?? never, this.capacity.override?.until ?? never);
-    for (const holder of this.holders.values()) end = Math.min(end, holder.until);
+    for (const holder of this.holders) end = Math.min(end, holder.until);
     for (let place = last; place; place = place.before) end = Math.min(end, place.until);
     return end;
   }

@@ -25,6 +25,7 @@ export class MemoryService {
   readonly #clock: Clock;
   readonly #resources = new Map<string, Resource>();
   readonly #round = new Round(this.#resources);
+  #leftLast: Resource | undefined;
   /** One counter for all resources, begun at the time of day: tokens rise though a resource, or this process, was forgotten. */
   #token: bigint;
   readonly #nextToken = () => ++this.#token;
@@ -65,7 +66,7 @@ export class MemoryService {
       const resource = this.#find(name, now);
       if (!resource) continue;
       resource.exit(id, now);
-      this.#forgetIfIdle(resource, now);
+      this.#left(resource, now);
     }
   }
 
@@ -148,7 +149,15 @@ export class MemoryService {
     }
   }
 
+  /** The one that was left last is remembered though it is idle: mostly it is wanted again at once. */
+  #left(resource: Resource, now: number): void {
+    if (this.#leftLast === resource) return;
+    if (this.#leftLast) this.#forgetIfIdle(this.#leftLast, now);
+    this.#leftLast = resource;
+  }
+
   #forgetIfIdle(resource: Resource, now: number): void {
-    if (resource.idle(now)) this.#resources.delete(resource.name);
+    if (resource.idle(now) && this.#resources.get(resource.name) === resource)
+      this.#resources.delete(resource.name);
   }
 }
