@@ -43,13 +43,17 @@ interface Drop {
 /** How long the server may go on after the first byte of an answer that is dropped. */
 const dropMs = 20;
 
-/** A proxy in front of a server of 127.0.0.1: the port, or the URL, which has one host. */
+/** A proxy in front of a server on 127.0.0.1, which is named by its port, or by a URL that has no other host. */
 export async function startProxy(server: number | string): Promise<TcpProxy> {
-  const target = typeof server === 'number' ? server : Number(/127\.0\.0\.1:(\d+)(?!.*,)/.exec(server)?.[1]);
-  if (!(target > 0)) throw new Error(`Expected a URL with one host, 127.0.0.1 and a port, got ${server}`);
-  const proxy = new TcpProxy(await freePort(), target);
+  const proxy = new TcpProxy(await freePort(), typeof server === 'number' ? server : portOf(server));
   await proxy.accept();
   return proxy;
+}
+
+function portOf(url: string): number {
+  const [port, ...others] = Array.from(url.matchAll(/127\.0\.0\.1:(\d+)/g), ([, digits]) => Number(digits));
+  if (port !== undefined && others.length === 0) return port;
+  throw new Error(`Expected a URL with one host, 127.0.0.1 and its port, got ${url}`);
 }
 
 /**
@@ -57,7 +61,7 @@ export async function startProxy(server: number | string): Promise<TcpProxy> {
  *
  * A client that learns of other addresses from its server (Redis Cluster, Sentinel) goes round it.
  */
-export class TcpProxy {
+export class TcpProxy implements Disposable {
   readonly port: number;
   readonly #target: number;
   readonly #links = new Set<Link>();
@@ -151,6 +155,10 @@ export class TcpProxy {
   stop(): void {
     this.refuse();
     this.cut();
+  }
+
+  [Symbol.dispose](): void {
+    this.stop();
   }
 
   #connect(client: Socket): void {

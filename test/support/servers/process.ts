@@ -1,6 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import type { Socket } from 'node:net';
+import { setTimeout } from 'node:timers/promises';
 import { until } from '../until.js';
 import { locate, programs } from './programs.js';
 
@@ -9,7 +11,7 @@ export interface Command {
   readonly program: string;
   readonly args: readonly (string | number)[];
   readonly env?: Readonly<Record<string, string>>;
-  /** The folder to start it in. Default: that of the tests. */
+  /** The folder to start it in. Default: the one we are in. */
   readonly cwd?: string;
 }
 
@@ -25,32 +27,27 @@ const running = new Set<Launched>();
  * killed with -9, and elsewhere than on Linux as it exits. A worker of vitest whose main process was killed would go on,
  * so losing that ends it too.
  */
-export class Launched {
+export class Launched implements AsyncDisposable {
   readonly pid: number;
-  /** Resolves, with how, when it has ended. */
+  /** Resolves, with how, when it has ended and what it printed is here. */
   readonly ended: Promise<string>;
   readonly #child: ChildProcess;
   #running = true;
   #output = '';
 
-  constructor(child: ChildProcess, pid: number) {
+  constructor(child: ChildProcess) {
     this.#child = child;
-    this.pid = pid;
+    this.pid = child.pid!;
+    this.ended = this.#ending();
     running.add(this);
     for (const stream of [child.stdout, child.stderr]) {
       stream?.setEncoding('utf8').on('data', (text: string) => {
         this.#output = (this.#output + text).slice(-outputBytes);
       });
-      (stream as Socket | null)?.unref();
     }
+    // A script that forgets to end it can end all the same, and takes it along.
+    for (const pipe of child.stdio) (pipe as Socket | null)?.unref();
     child.unref();
-    this.ended = new Promise((resolve) => {
-      child.once('exit', (code, signal) => {
-        this.#running = false;
-        running.delete(this);
-        resolve(signal ?? `exit code ${code}`);
-      });
-    });
   }
 
   get running(): boolean {
@@ -79,9 +76,17 @@ export class Launched {
     this.#child.ref();
     this.signal(signal);
     this.signal('SIGCONT');
-    const impatience = setTimeout(() => this.signal('SIGKILL'), 10_000);
+    const patience = new AbortController();
+    void setTimeout(10_000, undefined, patience).then(
+      () => this.signal('SIGKILL'),
+      () => {},
+    );
     await this.ended;
-    clearTimeout(impatience);
+    patience.abort();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.end();
   }
 
   /** Stops it with SIGSTOP, and resolves when it has stopped: the signal alone takes effect a little later. */
@@ -100,26 +105,37 @@ export class Launched {
     const status = await readFile(`/proc/${this.pid}/status`, 'utf8');
     return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1]) * 1024;
   }
+
+  async #ending(): Promise<string> {
+    const closed = once(this.#child, 'close');
+    const [code, signal] = (await once(this.#child, 'exit')) as [number | null, NodeJS.Signals | null];
+    this.#running = false;
+    running.delete(this);
+    // A grandchild that lives on would keep its output open.
+    await Promise.race([closed, setTimeout(200, undefined, { ref: false })]);
+    return signal ?? `exit code ${code}`;
+  }
 }
 
 export async function launch(command: Command): Promise<Launched> {
+  return new Launched(await spawnMortal(command, 'ignore'));
+}
+
+/** Spawns what dies with us. Throws when it cannot be executed. */
+export async function spawnMortal(command: Command, stdin: 'ignore' | 'pipe'): Promise<ChildProcess> {
   endWithUs();
   const child = spawn(...mortal(command.program, command.args.map(String)), {
     cwd: command.cwd,
     env: { ...process.env, ...command.env },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: [stdin, 'pipe', 'pipe'],
     detached: true,
   });
-  await new Promise<void>((resolve, reject) => {
-    child.once('spawn', resolve);
-    child.once('error', reject);
-  });
-  if (child.pid === undefined) throw new Error(`${command.program} has no process id`);
-  return new Launched(child, child.pid);
+  await once(child, 'spawn');
+  return child;
 }
 
 /** It executes the program in its own place, so the process id is the program's. */
-export function mortal(program: string, args: readonly string[]): [string, string[]] {
+function mortal(program: string, args: readonly string[]): [string, string[]] {
   if (process.platform !== 'linux') return [program, [...args]];
   return [locate(programs.setpriv), ['--pdeathsig', 'KILL', '--', program, ...args]];
 }

@@ -1,41 +1,49 @@
 import { accessSync, constants } from 'node:fs';
 import { delimiter, isAbsolute, join } from 'node:path';
 
-/** A program or file the tests need, and how to come by it. */
+/** A program, or a library as a file, that the tests need, and how to come by it. */
 export interface Requirement {
-  /** Looked up in `PATH` and where Debian keeps what only root is thought to start; or an absolute path. */
+  /** Its name, looked up in `PATH` and where Debian keeps what is thought to be for root only; or its path. */
   readonly program: string;
-  /** The Debian package that has it. */
   readonly debianPackage: string;
-  /** What to set to use a server of one's own instead, in tests that do not break it. */
+  /** What names a server of one's own instead, for tests that only use it. */
   readonly variable?: string;
 }
 
+/** Debian's names and places. */
 export const programs = {
-  redis: {
-    program: 'redis-server',
-    debianPackage: 'redis-server',
-    variable: 'LOCKKEEPER_TEST_REDIS',
-  },
+  redis: { program: 'redis-server', debianPackage: 'redis-server', variable: 'LOCKKEEPER_TEST_REDIS' },
   etcd: { program: 'etcd', debianPackage: 'etcd-server', variable: 'LOCKKEEPER_TEST_ETCD' },
   etcdctl: { program: 'etcdctl', debianPackage: 'etcd-client' },
-  java: { program: 'java', debianPackage: 'default-jre-headless', variable: 'LOCKKEEPER_TEST_ZOOKEEPER' },
+  java: { program: 'java', debianPackage: 'default-jdk-headless', variable: 'LOCKKEEPER_TEST_ZOOKEEPER' },
+  javac: { program: 'javac', debianPackage: 'default-jdk-headless' },
   zookeeper: {
     program: '/usr/share/java/zookeeper.jar',
     debianPackage: 'libzookeeper-java',
     variable: 'LOCKKEEPER_TEST_ZOOKEEPER',
   },
+  slf4j: { program: '/usr/share/java/slf4j-simple.jar', debianPackage: 'libslf4j-java' },
+  curator: { program: '/usr/share/java/curator-recipes.jar', debianPackage: 'libcurator-recipes-java' },
+  // The one in /usr/sbin is a wrapper that switches to a user of its own.
   rabbitmq: {
-    // The one in /usr/sbin is a wrapper that switches to a user of its own.
     program: '/usr/lib/rabbitmq/bin/rabbitmq-server',
     debianPackage: 'rabbitmq-server',
     variable: 'LOCKKEEPER_TEST_RABBITMQ',
   },
   rabbitmqctl: { program: '/usr/lib/rabbitmq/bin/rabbitmqctl', debianPackage: 'rabbitmq-server' },
   epmd: { program: 'epmd', debianPackage: 'erlang-base', variable: 'LOCKKEEPER_TEST_RABBITMQ' },
+  // Another that comes first in PATH would not know Debian's modules.
+  python: { program: '/usr/bin/python3', debianPackage: 'python3' },
   openssl: { program: 'openssl', debianPackage: 'openssl' },
   setpriv: { program: 'setpriv', debianPackage: 'util-linux' },
 } as const satisfies Record<string, Requirement>;
+
+/** What the Python peers import. */
+export const pythonModules = [
+  { module: 'redis', debianPackage: 'python3-redis' },
+  { module: 'kazoo', debianPackage: 'python3-kazoo' },
+  { module: 'celery', debianPackage: 'python3-celery' },
+] as const;
 
 /** Where it is. Throws, saying what to install, when it is nowhere. */
 export function locate(requirement: Requirement): string {

@@ -2,7 +2,7 @@ import { removeFolder } from './folders.js';
 import { type Command, type Launched, launch } from './process.js';
 
 /** A real server, or several that are one service, on 127.0.0.1 and on ports and in a folder of its own. */
-export interface Server {
+export interface Server extends AsyncDisposable {
   /** What a client is given. */
   readonly url: string;
   /** The ports clients use. */
@@ -78,6 +78,10 @@ export class SingleServer implements Server {
     await removeFolder(this.folder);
   }
 
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+
   async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
     await this.#process?.end(signal);
   }
@@ -126,6 +130,10 @@ export class Ensemble<S extends SingleServer = SingleServer> implements Server {
 
   async stop(): Promise<void> {
     await this.#each((node) => node.stop());
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
   }
 
   async kill(signal?: NodeJS.Signals): Promise<void> {

@@ -1,5 +1,5 @@
 import { writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { ask } from './ask.js';
 import { temporaryFolder } from './folders.js';
 import { freePorts } from './ports.js';
@@ -71,7 +71,7 @@ function settings(folder: string, port: number, tickTime: number): string[] {
 /** By its class: Debian's scripts are for the one server of a machine. Little heap, quick to start, warnings to stderr. */
 function javaCommand(folder: string): Command {
   const jar = locate(programs.zookeeper);
-  const log = join(dirname(jar), 'slf4j-simple.jar');
+  const log = locate(programs.slf4j);
   const jvm = '-Xms16m -Xmx96m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xshare:auto';
   const properties = '-Dzookeeper.jmx.log4j.disable=true -Dorg.slf4j.simpleLogger.defaultLogLevel=warn';
   const main = 'org.apache.zookeeper.server.quorum.QuorumPeerMain';
