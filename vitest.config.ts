@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
@@ -14,6 +15,8 @@ export default defineConfig({
   test: {
     testTimeout: 20_000,
     hookTimeout: 20_000,
+    // Many files mostly wait for their servers, so two are run at once even where there are only two processors.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     passWithNoTests: false,
     dangerouslyIgnoreUnhandledErrors: false,
     reporters: ['default', './test/support/totals-reporter.ts'],
