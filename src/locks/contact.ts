@@ -3,15 +3,15 @@ import { CoordinatorUnavailableError } from '../errors.js';
 import type { Events } from '../events.js';
 import type { Soon } from '../soon.js';
 import { answered } from './answer.js';
-import type { Coordinator } from './coordinator.js';
+import type { Booking, BookRequest, Coordinator, Entered, EnterRequest } from './coordinator.js';
 import type { LockEvents } from './events.js';
 
 /** What is to be done about claims of which it is not known whether they stand. */
 export interface Unknown {
   /** The answer did not come. */
-  readonly lost?: () => void;
+  readonly lost?: (request: EnterRequest) => void;
   /** It came, after all, when nobody waited for it any more. */
-  readonly late: () => void;
+  readonly late: (request: EnterRequest) => void;
 }
 
 /** While the coordinator does not answer. */
@@ -55,24 +55,49 @@ export class Contact {
     this.#onBack = onBack;
   }
 
-  ask<T>(call: () => Soon<T>, unknown?: Unknown): Soon<T> {
+  /** No closures here, and none of the caller's: every limited task comes through. */
+  enter(request: EnterRequest, unknown: Unknown): Soon<Entered> {
     const outage = this.#outage;
-    if (outage) {
-      const early = outage.probing || this.#clock.now() < outage.nextProbe;
-      if (early) return Promise.reject(this.unavailable(outage.error));
-      outage.probing = true;
-    }
-    const answer = asked(call);
-    if (answer instanceof Promise) return this.#answered(answer, outage, unknown);
+    if (outage && !this.#mayProbe(outage)) return Promise.reject(this.unavailable(outage.error));
+    const answer = asked(this.#coordinator, request);
+    if (answer instanceof Promise) return this.#entered(answer, outage, request, unknown);
     this.#heard();
     return answer;
   }
 
-  async #answered<T>(
-    answer: Promise<T>,
-    probed: Outage | undefined,
-    unknown: Unknown | undefined,
-  ): Promise<T> {
+  async book(request: BookRequest): Promise<Booking> {
+    const outage = this.#outage;
+    if (outage && !this.#mayProbe(outage)) throw this.unavailable(outage.error);
+    return await this.#answered(this.#coordinator.book(request), outage);
+  }
+
+  #mayProbe(outage: Outage): boolean {
+    if (outage.probing || this.#clock.now() < outage.nextProbe) return false;
+    outage.probing = true;
+    return true;
+  }
+
+  async #entered(
+    answer: Promise<Entered>,
+    outage: Outage | undefined,
+    request: EnterRequest,
+    unknown: Unknown,
+  ): Promise<Entered> {
+    try {
+      return await this.#answered(answer, outage);
+    } catch (error) {
+      if (error instanceof CoordinatorUnavailableError) {
+        unknown.lost?.(request);
+        answer.then(
+          () => unknown.late(request),
+          () => {},
+        );
+      }
+      throw error;
+    }
+  }
+
+  async #answered<T>(answer: Promise<T>, probed: Outage | undefined): Promise<T> {
     const before = this.#answers;
     try {
       const value = await answered(this.#clock, this.#coordinator.kind, answer, this.#timeout);
@@ -80,8 +105,6 @@ export class Contact {
       return value;
     } catch (error) {
       if (error instanceof CoordinatorUnavailableError) {
-        unknown?.lost?.();
-        if (unknown) answer.then(unknown.late, () => {});
         // If others were answered meanwhile, this one failed alone.
         if (before === this.#answers) this.#failed(error, probed);
       } else {
@@ -127,9 +150,9 @@ export class Contact {
 }
 
 /** No coordinator may throw, but one that does is not to be taken for one that is still asked. */
-function asked<T>(call: () => Soon<T>): Soon<T> {
+function asked(coordinator: Coordinator, request: EnterRequest): Soon<Entered> {
   try {
-    return call();
+    return coordinator.enter(request);
   } catch (error) {
     return Promise.reject(error);
   }

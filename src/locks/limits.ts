@@ -47,14 +47,12 @@ export function sharesOf(locks: Locks, limits: readonly Limit[], args: readonly 
   });
 }
 
-/** Tries for all the limits; waits for none. */
-export function tryAll(locks: Locks, all: readonly Terms[], options: EnterOptions): Soon<Entry> {
-  const [only] = all;
-  if (!only || all.length > 1 || only.rate || options.inHand) return trySeveral(locks, all, options);
-  const answer = locks.party(only).try(only, claimOf(locks, options));
+/** Tries for a permit, where that is all that is asked for; waits for none. */
+export function tryOne(locks: Locks, terms: Terms, claim: Claim): Soon<Entry> {
+  const answer = locks.party(terms).try(terms, claim);
   return answer instanceof Promise
-    ? answer.then((given) => entryOf(only, given)).catch((error) => refusal(only, error) ?? nothing)
-    : entryOf(only, answer);
+    ? answer.then((given) => entryOf(terms, given)).catch((error) => refusal(terms, error) ?? nothing)
+    : entryOf(terms, answer);
 }
 
 const nothing: Entry = { kind: 'entered', leases: [] };
@@ -67,7 +65,8 @@ function claimOf(locks: Locks, { claim: { task, message, redelivered } }: EnterO
   return { id: locks.newClaim(), task, message, redelivered };
 }
 
-async function trySeveral(locks: Locks, all: readonly Terms[], options: EnterOptions): Promise<Entry> {
+/** Tries for all the limits; waits for none. */
+export async function tryAll(locks: Locks, all: readonly Terms[], options: EnterOptions): Promise<Entry> {
   return await orNothing(options.inHand, async (taken) => {
     return (await tryPermits(locks, all, options, taken)) ?? (await startRates(locks, all, options));
   });

@@ -10,6 +10,7 @@ import type {
   Claim,
   ClaimRef,
   Coordinator,
+  Entered,
   EnterRequest,
   Granted,
   Queued,
@@ -43,6 +44,11 @@ export class Party {
   /** Of those who stand in line: when the coordinator is back, they ask again. */
   readonly #bells = new Set<Bell>();
   readonly #asking = new Set<Promise<unknown>>();
+  /** A try is not repeated: what it may have been granted is given back. */
+  readonly #giveBack = ({ resource, claims, lease }: EnterRequest): void => {
+    for (const { id } of claims) void this.keeper.exit({ resource, id }, lease);
+  };
+  readonly #triedInVain: Unknown = { lost: this.#giveBack, late: this.#giveBack };
 
   constructor(options: PartyOptions) {
     this.coordinator = options.coordinator;
@@ -60,10 +66,7 @@ export class Party {
   }
 
   #try(terms: Terms, claims: readonly Claim[]): Soon<Lease[] | Busy> {
-    const giveBack = () => {
-      for (const { id } of claims) void this.keeper.exit({ resource: terms.resource, id }, terms.lease);
-    };
-    return this.#enter(terms, claims, false, { lost: giveBack, late: giveBack }) as Soon<Lease[] | Busy>;
+    return this.#enter(terms, claims, false, this.#triedInVain) as Soon<Lease[] | Busy>;
   }
 
   /**
@@ -149,27 +152,31 @@ export class Party {
       layout: terms.layout,
       timeout: callTimeout,
     };
-    const answer = this.#contact.ask(() => this.coordinator.enter(request), unknown);
-    if (!(answer instanceof Promise)) {
-      return answer.kind === 'granted' ? this.#granted(terms, answer, sentAt) : answer;
+    const answer = this.#contact.enter(request, unknown);
+    if (answer instanceof Promise) return this.#until(this.#arrived(terms, request, answer, sentAt, unknown));
+    return answer.kind === 'granted' ? this.#granted(terms, answer, sentAt) : answer;
+  }
+
+  async #arrived(
+    terms: Terms,
+    request: EnterRequest,
+    answer: Promise<Entered>,
+    sentAt: Moment,
+    unknown: Unknown,
+  ): Promise<Lease[] | Queued | Busy> {
+    const entered = await answer;
+    if (entered.kind !== 'granted') return entered;
+    if (this.#isStale(entered, sentAt)) {
+      unknown.lost?.(request);
+      throw this.#contact.unavailable(new Error('its lease had ended when the answer came'));
     }
-    return this.#until(
-      answer.then((entered) => {
-        if (entered.kind !== 'granted') return entered;
-        this.#checkArrival(entered, sentAt, unknown);
-        return this.#granted(terms, entered, sentAt);
-      }),
-    );
+    return this.#granted(terms, entered, sentAt);
   }
 
   /** The answer took its time: what it grants may have lapsed on the way. */
-  #checkArrival({ grants }: Granted, sentAt: Moment, unknown: Unknown): void {
+  #isStale({ grants }: Granted, sentAt: Moment): boolean {
     const passed = since(this.#options.clock, sentAt);
-    if (grants.every(({ lease }) => passed < lease - margin(lease))) return;
-    unknown.lost?.();
-    throw this.#contact.unavailable(
-      new Error(`its lease had ended when it was granted, after ${Math.round(passed)} ms`),
-    );
+    return grants.some(({ lease }) => passed >= lease - margin(lease));
   }
 
   #granted(terms: Terms, granted: Granted, sentAt: Moment): Lease[] {
@@ -195,7 +202,7 @@ export class Party {
       tolerance: Math.max(1_000, interval(rate)),
       timeout: this.#options.callTimeout,
     };
-    return await this.#contact.ask(() => this.coordinator.book(request));
+    return await this.#contact.book(request);
   }
 
   /** Gives back what is held or booked. Never rejects. */

@@ -2,12 +2,20 @@ import type { Delivery } from '../brokers/broker.js';
 import { MessageError } from '../errors.js';
 import type { Lease } from '../locks/lease.js';
 import { defaultWaitTimeout } from '../locks/limit.js';
-import { allTerms, type EnterOptions, type Entry, sharesOf, tryAll, waitForAll } from '../locks/limits.js';
+import {
+  allTerms,
+  type EnterOptions,
+  type Entry,
+  sharesOf,
+  tryAll,
+  tryOne,
+  waitForAll,
+} from '../locks/limits.js';
 import { chain } from '../locks/local-line.js';
 import type { Locks } from '../locks/locks.js';
 import type { Terms } from '../locks/terms.js';
 import type { Message } from '../message.js';
-import { type Soon, whenThere } from '../soon.js';
+import type { Soon } from '../soon.js';
 import type { TaskRecord } from '../tasks/task.js';
 import { patienceLeft } from './deferral.js';
 import type { Doormen } from './doormen.js';
@@ -27,7 +35,7 @@ export interface AdmissionHost {
   readonly concurrency: number;
   /** Milliseconds after which what a dead worker had in hand is delivered again. */
   readonly lease: number;
-  readonly doormen: Pick<Doormen, 'knowsBusy' | 'refused'>;
+  readonly doormen: Pick<Doormen, 'any' | 'knowsBusy' | 'refused'>;
   /** Aborts when the worker stops. */
   readonly stopping: AbortSignal;
 }
@@ -80,7 +88,10 @@ export class Admission {
     const all = asked.shares ? allTerms(locks, record.limits, asked.shares) : this.#fixedTerms(record);
     const rated = all.length > 0 && all[all.length - 1]?.rate !== undefined;
     const message = rated ? { ...asked, booking: asked.booking ?? locks.newClaim() } : asked;
-    return whenThere(this.#enter(delivery, message, all, inHand), (entry) => ({ message, all, entry }));
+    const entry = this.#enter(delivery, message, all, inHand);
+    return entry instanceof Promise
+      ? entry.then((there) => ({ message, all, entry: there }))
+      : { message, all, entry };
   }
 
   #enter(
@@ -89,23 +100,48 @@ export class Admission {
     all: readonly Terms[],
     inHand: Lease | undefined,
   ): Soon<Entry> {
-    const options = this.#options(delivery, message, inHand);
     const lasting = this.#outlasting(delivery, all);
     if (lasting) return lasting;
-    if (inHand && delivery.losses > 0) return this.#enterAgain(message, all, inHand, options);
-    if (this.#mustWaitInOrder(message, all)) return this.#waitInOrder(message, all, options);
+    if (inHand && delivery.losses > 0) return this.#enterAgain(delivery, message, all, inHand);
+    if (this.#mustWaitInOrder(message, all)) return this.#waitInOrder(delivery, message, all, inHand);
     const busy = this.#knownBusy(delivery, all, inHand);
     if (busy) return { kind: 'busy', retryAfter: 0, terms: busy };
-    return whenThere(tryAll(this.#host.locks, all, options), (entry) =>
-      this.#tried(message, all, options, entry),
-    );
+    const entry = this.#try(delivery, message, all, inHand);
+    if (entry instanceof Promise) {
+      return entry.then((there) => this.#tried(delivery, message, all, inHand, there));
+    }
+    return this.#tried(delivery, message, all, inHand, entry);
   }
 
-  #tried(message: Message, all: readonly Terms[], options: EnterOptions, entry: Entry): Soon<Entry> {
+  /** Mostly it is one permit. That asks for as little as can be: every limited task comes through here. */
+  #try(delivery: Delivery, message: Message, all: readonly Terms[], inHand: Lease | undefined): Soon<Entry> {
+    const { locks } = this.#host;
+    const [only] = all;
+    if (!only || all.length > 1 || only.rate || inHand) {
+      return tryAll(locks, all, this.#options(delivery, message, inHand));
+    }
+    const redelivered = delivery.losses > 0 || undefined;
+    return tryOne(locks, only, {
+      id: locks.newClaim(),
+      task: message.task,
+      message: message.id,
+      redelivered,
+    });
+  }
+
+  #tried(
+    delivery: Delivery,
+    message: Message,
+    all: readonly Terms[],
+    inHand: Lease | undefined,
+    entry: Entry,
+  ): Soon<Entry> {
     if (entry.kind !== 'busy') return entry;
     this.#host.doormen.refused(entry.terms.resource);
     const holdsSlot = entry.ownUntil === undefined && entry.terms.limit.onBusy === 'wait';
-    return holdsSlot ? this.#wait(all, options, (terms) => this.patience(message, terms)) : entry;
+    if (!holdsSlot) return entry;
+    const options = this.#options(delivery, message, inHand);
+    return this.#wait(all, options, (terms) => this.patience(message, terms));
   }
 
   #options(delivery: Delivery, message: Message, inHand: Lease | undefined): EnterOptions {
@@ -142,11 +178,13 @@ export class Admission {
 
   /** One that was taken from the room without a permit asks again: something is the matter with it. */
   #knownBusy(delivery: Delivery, all: readonly Terms[], inHand: Lease | undefined): Terms | undefined {
+    const { doormen } = this.#host;
+    if (!doormen.any) return undefined;
     return all.find((terms) => {
       const { rate, resource, limit } = terms;
       if (rate || limit.onBusy !== 'requeue') return false;
       if (resource === inHand?.resource || resource === delivery.room) return false;
-      return this.#host.doormen.knowsBusy(resource) && !this.#goesWithout(terms);
+      return doormen.knowsBusy(resource) && !this.#goesWithout(terms);
     });
   }
 
@@ -162,7 +200,13 @@ export class Admission {
     return this.#waiting < room && all.filter((terms) => !terms.rate).length > 1;
   }
 
-  async #waitInOrder(message: Message, all: readonly Terms[], options: EnterOptions): Promise<Entry> {
+  async #waitInOrder(
+    delivery: Delivery,
+    message: Message,
+    all: readonly Terms[],
+    inHand: Lease | undefined,
+  ): Promise<Entry> {
+    const options = this.#options(delivery, message, inHand);
     const most = (terms: Terms) =>
       Math.max(waitTimeout(terms), chain.age + (this.#longestRuns.get(terms.resource) ?? 0));
     this.#waiting++;
@@ -200,16 +244,16 @@ export class Admission {
    * a claim by itself; a permit in hand needs no claim, so it is looked up.
    */
   async #enterAgain(
+    delivery: Delivery,
     message: Message,
     all: readonly Terms[],
     inHand: Lease,
-    options: EnterOptions,
   ): Promise<Entry> {
     const { locks } = this.#host;
     const terms = all.find(({ resource }) => resource === inHand.resource);
     const { holders } = await locks.inspect(inHand.resource);
     const own = holders.find((holder) => holder.message === message.id && holder.id !== inHand.id);
-    if (!own || !terms) return await tryAll(locks, all, options);
+    if (!own || !terms) return await tryAll(locks, all, this.#options(delivery, message, inHand));
     return { kind: 'busy', retryAfter: 0, ownUntil: Math.max(1, own.until - locks.clock.wall()), terms };
   }
 }

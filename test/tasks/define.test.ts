@@ -203,11 +203,7 @@ describe('createApp', () => {
       { broker: 5 },
       'Expected `broker` to be a URL, or an object that is one, got 5',
     ],
-    [
-      'a coordinator that is none',
-      { coordinator: 5 },
-      'Expected `coordinator` to be a URL such as',
-    ],
+    ['a coordinator that is none', { coordinator: 5 }, 'Expected `coordinator` to be a URL such as'],
     [
       'a result store that is none',
       { results: true },

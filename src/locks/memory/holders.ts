@@ -35,7 +35,8 @@ export class Holders {
   add(holder: Holder): void {
     holder.place = this.#members.push(holder) - 1;
     if (this.#byId) this.#byId.set(holder.claim.id, holder);
-    else if (this.#members.length > many) this.#byId = new Map(this.#members.map((one) => [one.claim.id, one]));
+    else if (this.#members.length > many)
+      this.#byId = new Map(this.#members.map((one) => [one.claim.id, one]));
   }
 
   delete(holder: Holder): void {

@@ -1,6 +1,6 @@
 import type { ClaimState, ResourceState } from '../coordinator.js';
-import type { Place } from './line.js';
 import type { Holder } from './holders.js';
+import type { Place } from './line.js';
 import type { Resource } from './resource.js';
 
 /** What an operator sees. Instants are given by the wall clock as it is now. */
