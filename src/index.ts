@@ -1,4 +1,19 @@
-export type { Aside, Broker, Depth } from './brokers/broker.js';
+export type {
+  Aside,
+  Broker,
+  BrokerFeatures,
+  ConsumeOptions,
+  Consumer,
+  Delivery,
+  Depth,
+  Outcome,
+  Parking,
+  PublishOptions,
+  Room,
+  RoomRef,
+  Taken,
+  TakeOptions,
+} from './brokers/broker.js';
 export { memoryBroker } from './brokers/memory.js';
 export type { Clock } from './clock.js';
 export type { LimitDecorator } from './decorators/limit-decorator.js';
@@ -28,14 +43,27 @@ export {
   TaskSkippedError,
   TimeLimitError,
 } from './errors.js';
-export type { Coordinator, ResourceState } from './locks/coordinator.js';
+export type {
+  Booking,
+  BookRequest,
+  Claim,
+  ClaimRef,
+  ClaimState,
+  Coordinator,
+  CoordinatorFeatures,
+  Entered,
+  EnterRequest,
+  Renewal,
+  ResourceState,
+} from './locks/coordinator.js';
 export type { Limit, LockOptions, RateOptions } from './locks/limit.js';
 export { type AcquireOptions, createLocks, type Locks, type LocksOptions } from './locks/locks.js';
 export { memoryCoordinator } from './locks/memory.js';
 export type { Permit } from './locks/permit.js';
 export type { ResourceOptions } from './locks/resources.js';
+export type { Message, RemoteError } from './message.js';
 export { memoryResults } from './results/memory.js';
-export type { ResultStore } from './results/result-store.js';
+export type { ResultStore, StoredState } from './results/result-store.js';
 export { type App, type AppOptions, createApp } from './tasks/app.js';
 export type { CallOptions } from './tasks/call.js';
 export { type CurrentTask, currentTask } from './tasks/context.js';

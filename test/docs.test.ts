@@ -1,11 +1,9 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, relative } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { killPrograms, root, runNode } from './support/program.js';
 
-const root = fileURLToPath(new URL('..', import.meta.url));
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
 
 const pages = [
@@ -68,28 +66,6 @@ function tablesIn(page: string): { header: string[]; rows: string[][] }[] {
   });
 }
 
-const running = new Set<ChildProcess>();
-
-/** Runs Node for 30 s at most. */
-async function node(...args: string[]): Promise<{ code: number | null; output: string; errors: string }> {
-  const { LOCKKEEPER_BROKER: _, LOCKKEEPER_COORDINATOR: __, ...env } = process.env;
-  const child = spawn(process.execPath, args, { cwd: root, env, timeout: 30_000, killSignal: 'SIGKILL' });
-  running.add(child);
-  const said = { output: '', errors: '' };
-  child.stdout.on('data', (data) => {
-    said.output += data;
-  });
-  child.stderr.on('data', (data) => {
-    said.errors += data;
-  });
-  const code = await new Promise<number | null>((resolve, reject) => {
-    child.on('error', reject);
-    child.on('close', resolve);
-  });
-  running.delete(child);
-  return { code, ...said };
-}
-
 describe('the programs in the docs', { timeout: 60_000 }, () => {
   const programs = pages.flatMap(programsIn);
   const folder = join(root, '.cache', `docs-${process.pid}`);
@@ -103,7 +79,7 @@ describe('the programs in the docs', { timeout: 60_000 }, () => {
   });
 
   afterAll(async () => {
-    for (const child of running) child.kill('SIGKILL');
+    killPrograms();
     await rm(folder, { recursive: true });
   });
 
@@ -112,12 +88,12 @@ describe('the programs in the docs', { timeout: 60_000 }, () => {
   });
 
   it('compile', async () => {
-    const { output } = await node('node_modules/typescript/bin/tsc', '-p', relative(root, folder));
+    const { output } = await runNode(['node_modules/typescript/bin/tsc', '-p', relative(root, folder)]);
     expect(output).toBe('');
   });
 
   it.each(programs)('run, and print what they say: $name', async (program) => {
-    const { code, output, errors } = await node('--import', 'tsx', relative(root, fileOf(program)));
+    const { code, output, errors } = await runNode(['--import', 'tsx', relative(root, fileOf(program))]);
     expect({ code, errors }).toEqual({ code: 0, errors: '' });
     expect(output.trimEnd().split('\n')).toEqual(program.prints);
   });

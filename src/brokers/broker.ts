@@ -76,7 +76,7 @@ export interface ConsumeOptions {
   readonly onRevoked?: (id: string) => void;
 }
 
-/** One worker's side of the broker. */
+/** One worker's side of the broker. Closed, or dead, it leaves what it had in hand to the others, as losses. */
 export interface Consumer {
   /** Slots that hold no delivery and that the queues have no message for. */
   readonly idle: number;
@@ -122,7 +122,7 @@ export interface Delivery {
   readonly queue: string;
   /** The room it was taken from. */
   readonly room?: string;
-  /** How often the message was in the hands of a worker that died. */
+  /** How often the message was in the hands of a worker that died, or left without settling it. `again` keeps the count. */
   readonly losses: number;
   /** It was revoked before it was handed over. What is revoked later is told by `onRevoked`. */
   readonly revoked: boolean;
@@ -150,7 +150,7 @@ export interface Parking {
   readonly weight: number;
   /** The capacity its worker took the resource to have: for a worker that knows it only from here. */
   readonly capacity: number;
-  /** Milliseconds for which the room may stand unattended. */
+  /** Milliseconds for which the room may stand unattended. A room goes by what was parked there last. */
   readonly countdown: number;
   /** Milliseconds since 1970 at which the message goes back to the queue, taken or not: to expire, or to give up. */
   readonly deadline?: number;
