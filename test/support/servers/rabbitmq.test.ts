@@ -26,6 +26,8 @@ describe('a RabbitMQ', () => {
     await channel.assertQueue('kept', { durable: true });
     channel.sendToQueue('kept', Buffer.from('a'), { persistent: true });
     await channel.waitForConfirms();
+    // The server confirms a message when it is on the disk, but writes down what queues there are a little later.
+    await rabbit.ctl('eval', 'mnesia:sync_log().');
 
     await rabbit.kill();
     await expect(hello(rabbit.port)).rejects.toThrow('ECONNREFUSED');
