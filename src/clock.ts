@@ -49,8 +49,8 @@ export function moment(clock: Clock): Moment {
  * is suspended and a server's does not; a wall clock set forward can only end a lease early, one set back changes
  * nothing.
  */
-export function since(clock: Clock, start: Moment): number {
-  return Math.max(clock.now() - start.now, clock.wall() - start.wall);
+export function since(clock: Clock, start: Moment, now = clock.now()): number {
+  return Math.max(now - start.now, clock.wall() - start.wall);
 }
 
 /** Resolves after `ms` milliseconds, or rejects with the signal's reason as soon as it aborts. */

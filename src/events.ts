@@ -24,7 +24,7 @@ export class Events<Map extends object> {
 
   /** Whether anyone listens: for callers that would otherwise build an event for nobody. */
   has(name: keyof Map): boolean {
-    return this.#listeners.has(name);
+    return this.#listeners.size > 0 && this.#listeners.has(name);
   }
 
   emit<K extends keyof Map>(name: K, event: Map[K]): void {

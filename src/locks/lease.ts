@@ -87,9 +87,9 @@ export class Lease implements ClaimRef {
   }
 
   /** Whether it is held, by the clock, now. Past the deadline it is lost for good, whatever the coordinator thinks. */
-  check(): boolean {
+  check(now = this.#clock.now()): boolean {
     if (this.lost !== undefined || this.#released !== undefined) return false;
-    if (since(this.#clock, this.sentAt) < this.#usable) return true;
+    if (since(this.#clock, this.sentAt, now) < this.#usable) return true;
     this.lose('deadline');
     return false;
   }

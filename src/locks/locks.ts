@@ -90,6 +90,7 @@ export class Locks {
   /** @internal All who wait for something. */
   readonly waiting = new Crowd<Patience>();
   readonly #parties = new Map<Coordinator, Party>();
+  #lastParty: Party | undefined;
   readonly #entrance = new Entrance(this);
   readonly #incarnation = randomBytes(6).toString('hex');
   readonly #isFork: boolean;
@@ -240,15 +241,19 @@ export class Locks {
     return new Locks(this.settings, true);
   }
 
-  /** @internal */
+  /** @internal Begins with what differs, so that two of them are told apart at a glance. */
   newClaim(): string {
-    return `${this.#incarnation}-${(this.#claims++).toString(36)}`;
+    return `${this.#claims++}-${this.#incarnation}`;
   }
 
   /** @internal This side's dealings with the coordinator of these terms. */
   party({ coordinator }: Pick<Terms, 'coordinator'>): Party {
-    const known = this.#parties.get(coordinator);
-    if (known) return known;
+    if (this.#lastParty?.coordinator === coordinator) return this.#lastParty;
+    this.#lastParty = this.#parties.get(coordinator) ?? this.#newParty(coordinator);
+    return this.#lastParty;
+  }
+
+  #newParty(coordinator: Coordinator): Party {
     const party = new Party({ ...this.settings, coordinator, owner: this.owner, placeLife });
     this.#parties.set(coordinator, party);
     return party;

@@ -30,6 +30,8 @@ export class ActiveRun implements PermitUser {
   readonly delivery: Delivery;
   readonly context: RunContext;
   readonly leases: readonly Lease[];
+  /** On the clock's `now`. */
+  readonly startedAt: number;
   /** Resolves when the body has really returned. */
   readonly returned: Promise<void>;
   readonly end: Promise<BodyEnd>;
@@ -49,6 +51,7 @@ export class ActiveRun implements PermitUser {
     permits: readonly PermitHandle[];
     context: RunContext;
     clock: Clock;
+    startedAt: number;
     /** Milliseconds. */
     grace: number;
   }) {
@@ -57,6 +60,7 @@ export class ActiveRun implements PermitUser {
     this.leases = options.leases;
     this.context = options.context;
     this.#permits = options.permits;
+    this.startedAt = options.startedAt;
     this.#clock = options.clock;
     this.#grace = options.grace;
     this.end = new Promise((give) => {

@@ -26,6 +26,8 @@ export const bookingHorizon = 3_600_000;
 /** A message that was moved from room to room so often waits in line for its permits, one after the other. */
 export const movesBeforeWaiting = 3;
 
+/** A run is taken to be as long as this, at least, in milliseconds. */
+const shortRun = 100;
 /** So many resources' longest runs are remembered. */
 const runsRemembered = 1_000;
 
@@ -51,7 +53,7 @@ export interface Admitted {
 export class Admission {
   readonly #host: AdmissionHost;
   /** The terms of tasks whose limits depend on no arguments. */
-  readonly #fixed = new WeakMap<TaskRecord, readonly Terms[]>();
+  readonly #fixed = new Map<TaskRecord, readonly Terms[]>();
   #waiting = 0;
   /** The longest run seen here under a permit of each resource, in milliseconds. */
   readonly #longestRuns = new Map<string, number>();
@@ -62,8 +64,9 @@ export class Admission {
 
   /** A run under these terms took so long: whoever waits for such a permit must be at least as patient. */
   ran(all: readonly Terms[], ms: number): void {
+    if (ms <= shortRun) return;
     for (const { resource, rate } of all) {
-      if (!rate && ms > (this.#longestRuns.get(resource) ?? 0)) this.#remember(resource, ms);
+      if (!rate && ms > (this.#longestRuns.get(resource) ?? shortRun)) this.#remember(resource, ms);
     }
   }
 
@@ -208,7 +211,7 @@ export class Admission {
   ): Promise<Entry> {
     const options = this.#options(delivery, message, inHand);
     const most = (terms: Terms) =>
-      Math.max(waitTimeout(terms), chain.age + (this.#longestRuns.get(terms.resource) ?? 0));
+      Math.max(waitTimeout(terms), chain.age + (this.#longestRuns.get(terms.resource) ?? shortRun));
     this.#waiting++;
     try {
       return await this.#wait(all, options, (terms) => this.patience(message, terms, most(terms)));

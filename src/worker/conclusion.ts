@@ -25,15 +25,16 @@ export class Conclusion {
     this.#maxBytes = maxBytes;
   }
 
-  of(run: ActiveRun, record: TaskRecord, all: readonly Terms[], end: BodyEnd, took: number): Verdict {
-    const lost = lostTerms(run, all);
+  /** `now` is when the body returned, on the clock's `now`. */
+  of(run: ActiveRun, record: TaskRecord, all: readonly Terms[], end: BodyEnd, now: number): Verdict {
+    const lost = lostTerms(run, all, now);
     const { stopped } = run.context;
     if (stopped instanceof TaskRevokedError) return this.#revoked(run);
     if (end.kind === 'stuck') return this.#stuck(run, end.error);
     if (lost) return this.#lost(run, lost);
     switch (end.kind) {
       case 'returned':
-        return this.#returned(run, record, end.value, took);
+        return this.#returned(run, record, end.value, now - run.startedAt);
       case 'overdue':
         return this.#attemptFailed(run, record, end.error);
       case 'later':
@@ -131,9 +132,9 @@ export function failed(journal: Journal, delivery: ActiveRun['delivery'], error:
 }
 
 /** The terms of a permit that was lost and whose limit minds. */
-function lostTerms(run: ActiveRun, all: readonly Terms[]): Terms | undefined {
+function lostTerms(run: ActiveRun, all: readonly Terms[], now: number): Terms | undefined {
   for (const lease of run.leases) {
-    if (lease.check() || lease.released) continue;
+    if (lease.check(now) || lease.released) continue;
     const terms = all.find(({ resource }) => resource === lease.resource);
     if (terms && terms.limit.onLost !== 'keep') return terms;
   }

@@ -179,11 +179,11 @@ export class Runner {
     const end = await run.end;
     if (end.kind === 'stuck') void run.returned.then(() => active.delete(run));
     else active.delete(run);
-    const took = app.clock.now() - startedAt;
-    if (all.length > 0) this.#host.admission.ran(all, took);
+    const now = app.clock.now();
+    if (all.length > 0) this.#host.admission.ran(all, now - startedAt);
     const returned = end.kind === 'stuck' ? run.returned : undefined;
     try {
-      return { ...conclusion.of(run, record, all, end, took), leases, returned };
+      return { ...conclusion.of(run, record, all, end, now), leases, returned };
     } catch (error) {
       // Ours, not the task's; but the permits must go on and the message must end.
       journal.error(error);
@@ -216,7 +216,16 @@ export class Runner {
       permits,
       report: (progress) => journal.progress(delivery, progress),
     });
-    return new ActiveRun({ delivery, record, leases, permits, context, clock: app.clock, grace: abortGrace });
+    return new ActiveRun({
+      delivery,
+      record,
+      leases,
+      permits,
+      context,
+      clock: app.clock,
+      startedAt: now,
+      grace: abortGrace,
+    });
   }
 
   #notAdmitted(delivery: Delivery, error: unknown, held: readonly Lease[]): Ended {

@@ -123,7 +123,7 @@ export class Slots {
   /** The permits go on first; then the state is kept; then the delivery is settled, with the next taken if there is one. */
   async #finish(delivery: Delivery, { outcome, state, leases, returned }: Ended): Promise<Turn | undefined> {
     const kept = state && !returned ? this.#journal.keep(delivery, state) : undefined;
-    const next = await this.#toGoOn(leases);
+    const next = this.#doormen.any ? await this.#toGoOn(leases) : this.#giveBack(leases);
     const inTime = kept === undefined || (next === undefined ? await kept : await this.#soon(kept));
     if (next && inTime !== false) return await this.#takeNext(delivery, outcome, next);
     void next?.release();
@@ -134,10 +134,14 @@ export class Slots {
 
   /** The lease that the slot goes on with, if it does. The others are given back. */
   async #toGoOn(leases: readonly Lease[]): Promise<Lease | undefined> {
-    const next = this.#doormen.any ? this.#doormen.toHandOn(leases) : undefined;
-    // Nobody waits for these: a release never fails, and whoever stops the worker waits for all of them.
-    for (const lease of leases) if (lease !== next) void lease.release();
-    return next ?? (this.#doormen.any ? await this.#doormen.claimSlot(leases) : undefined);
+    const next = this.#doormen.toHandOn(leases);
+    this.#giveBack(leases, next);
+    return next ?? (await this.#doormen.claimSlot(leases));
+  }
+
+  /** Nobody waits for this: a release never fails, and whoever stops the worker waits for all of them. */
+  #giveBack(leases: readonly Lease[], but?: Lease): undefined {
+    for (const lease of leases) if (lease !== but) void lease.release();
   }
 
   /** A permit waits for the result store, but not for long: others have a use for it. */

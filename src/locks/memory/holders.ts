@@ -12,7 +12,7 @@ export interface Holder {
 }
 
 /** From so many on they are looked up by id. */
-const many = 16;
+const many = 32;
 
 /**
  * Who holds a resource, in no order. Mostly they are few, and come and go with every task: for those a list is faster

@@ -125,7 +125,8 @@ export class MemoryService {
   }
 
   #find(name: string, now: number): Resource | undefined {
-    const resource = this.#resources.get(name);
+    const last = this.#leftLast;
+    const resource = last?.name === name ? last : this.#resources.get(name);
     resource?.purge(now);
     return resource;
   }
@@ -157,7 +158,8 @@ export class MemoryService {
   }
 
   #forgetIfIdle(resource: Resource, now: number): void {
-    if (resource.idle(now) && this.#resources.get(resource.name) === resource)
-      this.#resources.delete(resource.name);
+    if (!resource.idle(now)) return;
+    this.#resources.delete(resource.name);
+    if (this.#leftLast === resource) this.#leftLast = undefined;
   }
 }
