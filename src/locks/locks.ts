@@ -9,6 +9,7 @@ import { Events } from '../events.js';
 import type { Share } from '../message.js';
 import { type AcquireOptions, acquireTerms, checkName } from './acquire-options.js';
 import { answered } from './answer.js';
+import { ClaimIds } from './claim-ids.js';
 import type { CallOptions, Coordinator, ResourceState } from './coordinator.js';
 import { Entrance } from './entrance.js';
 import type { LockEvents } from './events.js';
@@ -92,16 +93,15 @@ export class Locks {
   readonly #parties = new Map<Coordinator, Party>();
   #lastParty: Party | undefined;
   readonly #entrance = new Entrance(this);
-  readonly #incarnation = randomBytes(6).toString('hex');
+  readonly #claims = new ClaimIds();
   readonly #isFork: boolean;
-  #claims = 0;
   #closed: Promise<void> | undefined;
 
   constructor(settings: LocksSettings, isFork = false) {
     this.settings = settings;
     this.#isFork = isFork;
     this.clock = settings.clock;
-    this.owner = `${hostname()}:${process.pid}:${this.#incarnation}`;
+    this.owner = `${hostname()}:${process.pid}:${randomBytes(6).toString('hex')}`;
   }
 
   get events(): Events<LockEvents> {
@@ -241,9 +241,9 @@ export class Locks {
     return new Locks(this.settings, true);
   }
 
-  /** @internal Begins with what differs, so that two of them are told apart at a glance. */
+  /** @internal */
   newClaim(): string {
-    return `${this.#claims++}-${this.#incarnation}`;
+    return this.#claims.next();
   }
 
   /** @internal This side's dealings with the coordinator of these terms. */
