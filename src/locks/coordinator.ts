@@ -66,6 +66,13 @@ export interface Coordinator {
   /** Takes a permit, a place or a booking away from its owner. False when there is no such claim. */
   evict(claim: ClaimRef, options: CallOptions): Promise<boolean>;
 
+  /**
+   * The same service with resources in another layout of its store, and the features that this layout has. Throws
+   * `ConfigError`, naming those there are, for one that is not known. It ends with this coordinator. Absent where there is
+   * one layout only.
+   */
+  layout?(name: string): Coordinator;
+
   /** Ends what this side opened. Leases that are still held lapse by themselves. */
   close(): Promise<void>;
 }

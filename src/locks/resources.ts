@@ -112,11 +112,17 @@ function declare(
       `\`${path}\` has both a capacity and a rate: make them two resources, and put both on the task`,
     );
   }
-  if (options.layout !== undefined) checkText(options.layout, `${path}.layout`);
-  const coordinator = coordinatorOf(path, options.coordinator);
+  const coordinator = inLayout(path, options.layout, coordinatorOf(path, options.coordinator));
   return options.rate === undefined
     ? declarePermits(path, options, coordinator)
     : declareRate(path, options, coordinator);
+}
+
+/** What a coordinator can do depends on the layout. Where there is one only, whatever is declared is that. */
+function inLayout(path: string, layout: string | undefined, coordinator: Coordinator): Coordinator {
+  if (layout === undefined) return coordinator;
+  const name = checkText(layout, `${path}.layout`);
+  return coordinator.layout ? coordinator.layout(name) : coordinator;
 }
 
 function declarePermits(path: string, options: ResourceOptions, coordinator: Coordinator): Resource {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ConfigError } from '../../src/errors.js';
-import type { CoordinatorFeatures } from '../../src/locks/coordinator.js';
+import type { Coordinator, CoordinatorFeatures } from '../../src/locks/coordinator.js';
 import { createLocks } from '../../src/locks/locks.js';
 import { memoryCoordinator } from '../../src/locks/memory.js';
 import { openCoordinator } from '../../src/locks/open.js';
@@ -68,6 +68,17 @@ describe('a declaration', () => {
     );
     expect(message).not.toContain('secret');
     expect(message).toContain('foo://me:***@host');
+  });
+
+  it('is kept, and judged, by the coordinator in its layout', () => {
+    const inLayout = lacking({ semaphore: false });
+    const layouts: Coordinator = Object.assign(lacking({}), { layout: () => inLayout });
+    const resources = new Resources({ nightly: { layout: 'string' }, storage: { capacity: 2 } }, layouts);
+    expect(resources.resolve('nightly').coordinator).toBe(inLayout);
+    expect(resources.resolve('storage').coordinator).toBe(layouts);
+    expect(messageOf(() => new Resources({ a: { layout: 'string', capacity: 2 } }, layouts))).toMatch(
+      /keeps mutexes only/,
+    );
   });
 
   it('is refused when the coordinator lacks what it asks for, and the error names the remedy', () => {
