@@ -2,6 +2,7 @@ import { redact } from '../check.js';
 import { ConfigError } from '../errors.js';
 import type { Coordinator } from './coordinator.js';
 import { memoryCoordinator } from './memory.js';
+import { redisCoordinator } from './redis.js';
 
 /** A coordinator, and how to have done with it. */
 export interface OpenCoordinator {
@@ -20,6 +21,12 @@ const inUse = new Map<string, Shared>();
 
 const drivers: Readonly<Record<string, (url: string) => Coordinator>> = {
   memory: () => memoryCoordinator(),
+  redis: (url) => redisCoordinator(url),
+  rediss: (url) => redisCoordinator(url),
+  'redis+sentinel': (url) => redisCoordinator(url),
+  'rediss+sentinel': (url) => redisCoordinator(url),
+  'redis+cluster': (url) => redisCoordinator(url),
+  'rediss+cluster': (url) => redisCoordinator(url),
 };
 
 /** The coordinator that is named or handed over. Throws `ConfigError` for what is neither. */

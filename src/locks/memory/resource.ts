@@ -1,8 +1,8 @@
 import type { Claim, ResourceState } from '../coordinator.js';
+import { Listeners } from '../listeners.js';
 import { Capacity } from './capacity.js';
 import { type Holder, Holders } from './holders.js';
 import { Line, type Place } from './line.js';
-import { Listeners } from './listeners.js';
 import { Rate } from './rate.js';
 
 interface Pause {

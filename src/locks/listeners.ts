@@ -1,4 +1,4 @@
-import type { Unsubscribe } from '../../events.js';
+import type { Unsubscribe } from '../events.js';
 
 /** Who wants to be told of which claim. */
 export class Listeners {
@@ -16,6 +16,11 @@ export class Listeners {
       calls.delete(call);
       if (calls.size === 0 && this.#byClaim.get(id) === calls) this.#byClaim.delete(id);
     };
+  }
+
+  /** Calls everybody: something may have happened to any claim. */
+  callAll(): void {
+    for (const id of this.#byClaim.keys()) this.call(id);
   }
 
   /** Calls soon and never at once: whoever is in the middle of a step is not called into by its own step. */

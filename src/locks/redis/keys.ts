@@ -1,0 +1,54 @@
+/**
+ * The names of the keys of a resource.
+ *
+ * All of them hash to one slot of a Redis Cluster, which goes by what stands between the first `{` and the next `}` of a
+ * name. A resource whose own name says so goes to the slot it names, next to the user's keys.
+ */
+export interface Keys {
+  /** A hash: what is known of the resource, and its holders and places by the ids of their claims. */
+  readonly state: string;
+  /** A sorted set: when each holder and each place ends. */
+  readonly ends: string;
+  /** A sorted set: the places by their tickets. */
+  readonly line: string;
+  /** A hash: the two marks of a rate, and what was charged, by id. */
+  readonly rate: string;
+  /** A sorted set: until when each of these counts. */
+  readonly charges: string;
+  /** A text: the last fencing token of the layout `string`. Its being there says that this layout is in use. */
+  readonly fence: string;
+}
+
+export function keysOf(prefix: string, resource: string): Keys {
+  const base = baseOf(prefix, resource);
+  return {
+    state: `${base}:state`,
+    ends: `${base}:ends`,
+    line: `${base}:line`,
+    rate: `${base}:rate`,
+    charges: `${base}:charges`,
+    fence: fenceOf(base, resource),
+  };
+}
+
+/** Names with braces begin with another sign, so that no two names have the same keys. */
+function baseOf(prefix: string, resource: string): string {
+  if (isPlain(resource)) return `${prefix}:{${resource}}`;
+  const name = resource.replace(/[%{}]/g, encodeURIComponent);
+  return `${prefix}.{${tagOf(resource) ?? (name || '%')}}${name}`;
+}
+
+/** Next to the key that other programs lock, which is the resource's name itself, where such a name can be made. */
+function fenceOf(base: string, resource: string): string {
+  if (isPlain(resource)) return `{${resource}}:fence`;
+  return tagOf(resource) === undefined ? `${base}:fence` : `${resource}:fence`;
+}
+
+function isPlain(resource: string): boolean {
+  return resource !== '' && !/[{}]/.test(resource);
+}
+
+/** What Redis Cluster hashes instead of the whole name. */
+function tagOf(resource: string): string | undefined {
+  return /^[^{]*\{([^}]+)\}/.exec(resource)?.[1];
+}

@@ -1,0 +1,171 @@
+import { ConfigError } from '../../errors.js';
+import type {
+  Booking,
+  BookRequest,
+  CallOptions,
+  Claim,
+  ClaimRef,
+  Entered,
+  EnterRequest,
+  Renewal,
+  ResourceState,
+} from '../coordinator.js';
+import { nativeFeatures } from './features.js';
+import { type Layout, pauseResource } from './layout.js';
+import { book } from './scripts/bookings.js';
+import { evict, exit } from './scripts/claims.js';
+import { inspect, setCapacity } from './scripts/operators.js';
+import { enter, renew } from './scripts/permits.js';
+import type { RedisService } from './service.js';
+import { stateOf } from './state.js';
+
+/**
+ * A fair, weighted semaphore in scripts; a mutex is one with a capacity of 1.
+ *
+ * Every step is one script, so there is nothing between its parts to die or stall in. Dies before it: nothing has
+ * happened. Dies after it: a permit lapses with its lease, a place with its life, and nobody has to clean up. Stalls, or
+ * the answer is lost: asking again with the same id gives what was granted, with the same token.
+ */
+export class NativeLayout implements Layout {
+  readonly features = nativeFeatures;
+  readonly #service: RedisService;
+
+  constructor(service: RedisService) {
+    this.#service = service;
+  }
+
+  async enter(request: EnterRequest): Promise<Entered> {
+    const { resource, timeout, line } = request;
+    const { wakes } = this.#service;
+    this.#service.mustBeOpen();
+    if (line && !wakes.ready) await wakes.begin();
+    const { state, ends, line: places, fence } = this.#service.keysOf(resource);
+    const step = { keys: [state, ends, places, fence], args: questionOf(request, wakes.channel) };
+    return enteredOf(request, await this.#service.run(enter, resource, step, timeout));
+  }
+
+  async renew(permits: readonly Renewal[], { timeout }: CallOptions): Promise<Map<string, 'kept' | 'lost'>> {
+    this.#service.mustBeOpen();
+    const answers = permits.map(async ({ resource, id, lease, serves }) => {
+      const { state, ends, line } = this.#service.keysOf(resource);
+      const step = { keys: [state, ends, line], args: [id, lease, serves ? servesOf(serves) : ''] };
+      const kept = await this.#service.run(renew, resource, step, timeout);
+      return [id, kept === 1 ? 'kept' : 'lost'] as const;
+    });
+    return new Map(await Promise.all(answers));
+  }
+
+  async exit(claims: readonly ClaimRef[], { timeout }: CallOptions): Promise<void> {
+    this.#service.mustBeOpen();
+    await Promise.all(
+      claims.map((claim) => this.#service.run(exit, claim.resource, this.#claim(claim), timeout)),
+    );
+  }
+
+  async evict(claim: ClaimRef, { timeout }: CallOptions): Promise<boolean> {
+    return (await this.#service.run(evict, claim.resource, this.#claim(claim), timeout)) === 1;
+  }
+
+  #claim({ resource, id }: ClaimRef) {
+    const { state, ends, line, rate, charges } = this.#service.keysOf(resource);
+    return { keys: [state, ends, line, rate, charges], args: [id] };
+  }
+
+  async book(request: BookRequest): Promise<Booking> {
+    const { resource, id, limit, per, burst, cost, reach, tolerance, dry, timeout } = request;
+    if (cost > burst) {
+      throw new ConfigError(
+        `"${resource}" has a burst of ${burst}, so a start of cost ${cost} is never possible`,
+      );
+    }
+    const { state, rate, charges } = this.#service.keysOf(resource);
+    const args = [id, per / limit, per, burst, cost, reach, tolerance, dry ? 1 : 0];
+    const step = { keys: [state, rate, charges], args };
+    const [kind, after] = await this.#service.run(book, resource, step, timeout);
+    return kind === 'now' ? { kind } : { kind, after };
+  }
+
+  async inspect(resource: string, { timeout }: CallOptions): Promise<ResourceState> {
+    const { state, ends, line, rate, charges } = this.#service.keysOf(resource);
+    const step = { keys: [state, ends, line, rate, charges], args: [] };
+    return stateOf(resource, await this.#service.run(inspect, resource, step, timeout));
+  }
+
+  async setCapacity(
+    resource: string,
+    capacity: number | undefined,
+    { timeout, expiresIn }: CallOptions & { expiresIn?: number },
+  ): Promise<void> {
+    const { state, ends, line } = this.#service.keysOf(resource);
+    const step = { keys: [state, ends, line], args: [capacity ?? '', expiresIn ?? ''] };
+    await this.#service.run(setCapacity, resource, step, timeout);
+  }
+
+  pause(resource: string, ms: number, options: CallOptions & { reason?: string }): Promise<void> {
+    return pauseResource(this.#service, resource, ms, options);
+  }
+}
+
+function questionOf(request: EnterRequest, channel: string): (string | number)[] {
+  const { weight, capacity, lease, placeLife, line, owner, claims } = request;
+  const args = [
+    weight,
+    capacity,
+    lease,
+    placeLife,
+    line ? 1 : 0,
+    channel,
+    JSON.stringify(owner),
+    claims.length,
+  ];
+  for (const claim of claims) args.push(claim.id, redeliveredOf(claim), servesOf(claim));
+  return args;
+}
+
+/** The message whose earlier run is to be waited for, if any. */
+export function redeliveredOf({ message, redelivered }: Claim): string {
+  return (redelivered && message) || '';
+}
+
+export function servesOf({ task, message }: Pick<Claim, 'task' | 'message'>): string {
+  return task === undefined && message === undefined
+    ? '[null,null]'
+    : JSON.stringify([task ?? null, message ?? null]);
+}
+
+function enteredOf({ resource, claims, weight, lease }: EnterRequest, reply: readonly unknown[]): Entered {
+  const [kind, ...rest] = reply as [string, ...(string | number)[]];
+  if (kind === 'granted') {
+    const [capacity, alsoDeclared, ...tokens] = rest;
+    return {
+      kind,
+      grants: tokens.map((token, i) => ({ id: (claims[i] as Claim).id, token: BigInt(token), lease })),
+      capacity: Number(capacity),
+      ...(alsoDeclared !== '' && { alsoDeclared: Number(alsoDeclared) }),
+    };
+  }
+  if (kind === 'queued') return { kind, ahead: Number(rest[0]), retryAfter: Number(rest[1]) };
+  if (kind === 'heavy') throw tooHeavy(resource, weight, Number(rest[0]));
+  if (kind === 'layout') throw otherLayout(resource, 'string');
+  return busyOf(rest);
+}
+
+function busyOf([retryAfter, ownUntil]: (string | number)[]): Entered {
+  return {
+    kind: 'busy',
+    retryAfter: Number(retryAfter),
+    ...(ownUntil !== '' && { ownUntil: Number(ownUntil) }),
+  };
+}
+
+function tooHeavy(resource: string, weight: number, capacity: number): ConfigError {
+  return new ConfigError(
+    `"${resource}" has a capacity of ${capacity}, so a claim of weight ${weight} never fits into it`,
+  );
+}
+
+export function otherLayout(resource: string, layout: string): ConfigError {
+  return new ConfigError(
+    `"${resource}" is kept in the layout '${layout}' by somebody: declare the same \`layout\` for it everywhere`,
+  );
+}

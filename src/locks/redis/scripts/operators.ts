@@ -1,0 +1,69 @@
+import { Script } from '../../../redis/script.js';
+import { resource } from './resource.js';
+import { steps } from './steps.js';
+
+/**
+ * All there is of a resource. Changes nothing.
+ *
+ * KEYS  state ends line rate charges
+ * reply NOW STATE(field value …) ENDS(id score …) LINE(id …) RATE(field value …) CHARGES(id score …)
+ */
+export const inspect = new Script(`${steps}
+return forEach(function()
+  local state, ends, line, marks, charges = key(), key(), key(), key(), key()
+  return { string.format('%.3f', now), redis.call('HGETALL', state), redis.call('ZRANGE', ends, 0, -1, 'WITHSCORES'),
+    redis.call('ZRANGE', line, 0, -1), redis.call('HGETALL', marks), redis.call('ZRANGE', charges, 0, -1, 'WITHSCORES') }
+end)
+`);
+
+/**
+ * Stores a capacity that counts for everybody, or takes it back. Places that are too heavy for it would stand in the way of
+ * the others for ever, so they go, and their owners are told.
+ *
+ * KEYS  state ends line
+ * ARGV  capacity(or nothing) expiresIn(or nothing)
+ * reply 1 | version VERSION
+ */
+export const setCapacity = new Script(`${resource}
+return forEach(function()
+  local r, capacity, expiresIn = open(), number(), number()
+  if r.wrong then return r.wrong end
+  r.override, r.overrideUntil, r.ordered = capacity, expiresIn and now + expiresIn, true
+  if capacity then put(r, 'capacity', capacity) end
+  if capacity and expiresIn then put(r, 'capacityUntil', r.overrideUntil) end
+  if not capacity then redis.call('HDEL', r.state, 'capacity') end
+  if not (capacity and expiresIn) then redis.call('HDEL', r.state, 'capacityUntil') end
+  for _, id in ipairs(capacity and redis.call('ZRANGE', r.line, 0, -1) or {}) do
+    local record = recordOf(r, id)
+    local weight, channel = string.match(record, '^p (%d+) %d+ %d+ (%S+)')
+    if tonumber(weight) > capacity then
+      drop(r, id, record)
+      redis.call('PUBLISH', channel, id)
+    end
+  end
+  close(r)
+  return 1
+end)
+`);
+
+/**
+ * Grants nothing, and books no start, for so long. 0 ends a pause.
+ *
+ * KEYS  state ends line
+ * ARGV  ms reason(or nothing)
+ * reply 1 | version VERSION
+ */
+export const pause = new Script(`${resource}
+return forEach(function()
+  local r, ms, reason = open(), number(), arg()
+  if r.wrong then return r.wrong end
+  r.ordered, r.paused = true, ms > 0 and now + ms or nil
+  redis.call('HDEL', r.state, 'pausedUntil', 'pauseReason')
+  if r.paused then
+    put(r, 'pausedUntil', r.paused)
+    if reason ~= '' then put(r, 'pauseReason', reason) end
+  end
+  close(r)
+  return 1
+end)
+`);
