@@ -18,7 +18,7 @@ export { memoryBroker } from './brokers/memory.js';
 export type { Clock } from './clock.js';
 export type { LimitDecorator } from './decorators/limit-decorator.js';
 export { limited, locked } from './decorators/locked.js';
-export { task } from './decorators/task.js';
+export { type TaskDecorator, task } from './decorators/task.js';
 export type { Duration } from './duration.js';
 export {
   BrokerUnavailableError,
@@ -43,6 +43,7 @@ export {
   TaskSkippedError,
   TimeLimitError,
 } from './errors.js';
+export type { Unsubscribe } from './events.js';
 export type {
   Booking,
   BookRequest,
@@ -60,6 +61,7 @@ export type { Limit, LockOptions, RateOptions } from './locks/limit.js';
 export { type AcquireOptions, createLocks, type Locks, type LocksOptions } from './locks/locks.js';
 export { memoryCoordinator } from './locks/memory.js';
 export type { Permit } from './locks/permit.js';
+export type { RateText } from './locks/rate.js';
 export type { ResourceOptions } from './locks/resources.js';
 export type { Message, RemoteError } from './message.js';
 export { memoryResults } from './results/memory.js';

@@ -1,6 +1,5 @@
-import { checkObject } from '../check.js';
+import { checkObject, checkText } from '../check.js';
 import type { Duration } from '../duration.js';
-import { ConfigError } from '../errors.js';
 import { permitLimit } from './limit.js';
 import type { Resources } from './resources.js';
 import { checkCall, type Terms, termsOf } from './terms.js';
@@ -22,7 +21,7 @@ export interface AcquireOptions {
 
 const fields = ['capacity', 'weight', 'waitTimeout', 'lease', 'maxHold', 'signal'];
 
-const plain = permitLimit('', undefined);
+const plain = permitLimit('any', undefined);
 
 /** What a call asks for that names its resource and its options by hand. */
 export function acquireTerms(resources: Resources, resource: string, options: AcquireOptions): Terms {
@@ -37,6 +36,5 @@ export function acquireTerms(resources: Resources, resource: string, options: Ac
 }
 
 export function checkName(resource: unknown): string {
-  if (typeof resource === 'string') return resource;
-  throw ConfigError.expected('resource', 'a text', resource);
+  return checkText(resource, 'resource');
 }

@@ -1,4 +1,4 @@
-import { checkObject, checkOneOf, checkWhole } from '../check.js';
+import { checkObject, checkOneOf, checkText, checkWhole } from '../check.js';
 import { type Duration, milliseconds } from '../duration.js';
 import { ConfigError } from '../errors.js';
 import type { Share } from '../message.js';
@@ -134,7 +134,7 @@ function weightOf(weight: Limit['weight'] | undefined, name: string): Limit['wei
 }
 
 function keyName(key: Key): string {
-  if (typeof key === 'string') return JSON.stringify(key);
+  if (typeof key === 'string') return JSON.stringify(checkText(key, 'name'));
   if (typeof key === 'function') return 'key function';
   throw ConfigError.expected('name', 'a text, or a function of the arguments that gives one', key);
 }

@@ -44,7 +44,7 @@ const closed = () => new ClosedError('This set of locks');
 /** How long a place in line outlives the process that stood there, in milliseconds. */
 export const placeLife = 3_000;
 
-const plainRate = rateLimit('', undefined);
+const plainRate = rateLimit('any', undefined);
 
 /** Limits without the runner, as `createLocks` and an app's `locks` offer them. */
 export function createLocks(options: LocksOptions = {}): Locks {
@@ -180,11 +180,20 @@ export class Locks {
   ): Promise<void> {
     checkObject(options, 'options', ['expiresIn']);
     if (capacity !== undefined) checkWhole(capacity, 'capacity');
+    this.#mustHaveCapacity(resource);
     const expiresIn =
       options.expiresIn === undefined ? undefined : milliseconds(options.expiresIn, 'expiresIn');
     await this.#call(resource, (coordinator, call) =>
       coordinator.setCapacity(resource, capacity, { ...call, expiresIn }),
     );
+  }
+
+  #mustHaveCapacity(resource: string): void {
+    const { resources } = this.settings;
+    if (resources.resolve(checkName(resource)).kind === 'rate')
+      throw new ConfigError(`"${resource}" is a rate, which has no capacity: change it in \`resources\``);
+    if (resource.endsWith('*') && resources.names.includes(resource))
+      throw new ConfigError(`"${resource}" is a pattern: name one of the resources that it matches`);
   }
 
   /** Puts a resource on hold for everybody: nothing is granted, no start is booked before the time is over. */

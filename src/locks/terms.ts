@@ -29,7 +29,9 @@ export function termsOf(resources: Resources, limit: Limit, share: Share): Terms
   const resource = resources.resolve(share.key);
   if (limit.kind === 'rate') return rateTerms(limit, share, resource);
   if (resource.kind === 'rate') {
-    throw new ConfigError(`"${share.key}" is a rate: use \`limited\` for it, not \`locked\``);
+    throw new ConfigError(
+      `"${share.key}" is a rate: use \`limited\` for it, not \`locked\`; without a task, \`locks.start\``,
+    );
   }
   const capacity = limit.capacity ?? resource.capacity ?? 1;
   const lease = limit.lease ?? resource.lease;
@@ -50,7 +52,9 @@ export function termsOf(resources: Resources, limit: Limit, share: Share): Terms
 
 function rateTerms(limit: Limit, share: Share, resource: ReturnType<Resources['resolve']>): Terms {
   if (resource.kind === 'permits') {
-    throw new ConfigError(`"${share.key}" is a capacity: use \`locked\` for it, not \`limited\``);
+    throw new ConfigError(
+      `"${share.key}" is a capacity: use \`locked\` for it, not \`limited\`; without a task, \`locks.acquire\``,
+    );
   }
   const rate = limit.rate ?? resource.rate;
   if (!rate) {

@@ -1,5 +1,6 @@
 import { ConfigError } from '../errors.js';
 import { type AnyFunction, type Declaration, declarationOf } from './declaration.js';
+import { LockedTask } from './locked-task.js';
 import type { Task } from './task.js';
 
 /** The tasks of an object's decorated methods: a handle each, under the method's name. */
@@ -49,6 +50,12 @@ export function handlesOf(
     const value = make(task.name ?? `${className}.${name}`, declaration);
     Object.defineProperty(handles, name, { value, enumerable: true });
   }
-  if (!found) throw new ConfigError(`${className} has no method that is a task: decorate one with @task()`);
+  if (!found) {
+    const remedy =
+      instance instanceof LockedTask
+        ? 'register its class, not an object of it'
+        : 'decorate one with @task()';
+    throw new ConfigError(`${className} has no method that is a task: ${remedy}`);
+  }
   return handles;
 }

@@ -173,9 +173,10 @@ export class Runner {
     const startedAt = app.clock.now();
     const { retries, deferrals } = delivery.message;
     journal.tell('task.started', delivery, { attempt: retries + 1, deferrals, handedOn: held.length > 0 });
+    // Before the body tells of its progress. A store keeps what it is given in the order in which it was asked.
+    if (record.settings.trackStates) void journal.keep(delivery, { state: 'started' });
     const run = this.#start(delivery, record, all, entered, startedAt);
     active.add(run);
-    if (record.settings.trackStates) void journal.keep(delivery, { state: 'started' });
     const end = await run.end;
     if (end.kind === 'stuck') void run.returned.then(() => active.delete(run));
     else active.delete(run);

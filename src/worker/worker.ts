@@ -65,9 +65,10 @@ export class Worker {
   }
 
   /** Starts fetching. Resolves when the broker serves it. */
-  start(): Promise<void> {
+  async start(): Promise<void> {
+    if (this.#stopped) throw new ConfigError('The worker was stopped: create another one');
     this.#started ??= this.#start();
-    return this.#started;
+    await this.#started;
   }
 
   /**
@@ -99,7 +100,6 @@ export class Worker {
   }
 
   async #start(): Promise<void> {
-    if (this.#stopped) throw new ConfigError('The worker was stopped: create another one');
     const release = this.#app.use(() => this.stop());
     this.#leaving.signal.addEventListener('abort', release, { once: true });
     this.#alive = setInterval(() => {}, 2 ** 31 - 1);

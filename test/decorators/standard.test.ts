@@ -173,7 +173,7 @@ describe('a standard decorator', () => {
           @locked
           async work() {}
         },
-      '`locked(key function) options` has no option',
+      "locked() makes a decorator: write `@locked('a name')`, not `@locked`",
     ],
   ])('is refused: %s', (_, make, message) => {
     expect(make).toThrow(ConfigError);

@@ -149,7 +149,7 @@ describe('a legacy decorator', () => {
         }
         return Job;
       },
-      'Expected `name` to be a text, or a function of the arguments that gives one',
+      "locked() makes a decorator: write `@locked('a name')`, not `@locked`",
     ],
   ])('is refused: %s', (_, make, message) => {
     expect(make).toThrow(ConfigError);

@@ -181,16 +181,16 @@ describe('a limit that does not fit', () => {
   } as const;
 
   it.each<[string, Limit<[]>, string]>([
-    ['locked on a rate', locked('sms'), '"sms" is a rate: use `limited` for it, not `locked`'],
+    ['locked on a rate', locked('sms'), '"sms" is a rate: use `limited` for it, not `locked`; without a task, `locks.start`'],
     [
       'locked on a rate, by a pattern',
       locked('rate:a'),
-      '"rate:a" is a rate: use `limited` for it, not `locked`',
+      '"rate:a" is a rate: use `limited` for it, not `locked`; without a task, `locks.start`',
     ],
     [
       'locked on a rate, with a capacity',
       locked('sms', 3),
-      '"sms" is a rate: use `limited` for it, not `locked`',
+      '"sms" is a rate: use `limited` for it, not `locked`; without a task, `locks.start`',
     ],
   ])('is refused where it is declared: %s', (_, limit, message) => {
     const { app } = testApp({ resources });
@@ -202,12 +202,12 @@ describe('a limit that does not fit', () => {
     [
       'limited on a capacity',
       limited('storage', '1/s'),
-      '"storage" is a capacity: use `locked` for it, not `limited`',
+      '"storage" is a capacity: use `locked` for it, not `limited`; without a task, `locks.acquire`',
     ],
     [
       'limited on a capacity, by a pattern',
       limited('lock:a', '1/s'),
-      '"lock:a" is a capacity: use `locked` for it, not `limited`',
+      '"lock:a" is a capacity: use `locked` for it, not `limited`; without a task, `locks.acquire`',
     ],
     [
       'limited with no rate anywhere',

@@ -1,6 +1,7 @@
 import {
   createApp,
   createWorker,
+  currentTask,
   limited,
   locked,
   memoryBroker,
@@ -379,4 +380,33 @@ it('events tell facts, not the permit itself', async () => {
     { ...facts, event: 'permit.released' },
   ]);
   await app.close();
+});
+
+it('a tracked run keeps the progress that it tells of at once', async () => {
+  const { app, work } = manualApp();
+  const g = gate();
+  const task = app.task('t', { trackStates: true }, async () => {
+    await currentTask().progress({ at: 1 });
+    await g.body();
+  });
+  await work();
+  const call = await task.delay();
+  await settle();
+  expect(await call.details()).toMatchObject({ state: 'started', progress: { at: 1 } });
+  await g.open();
+});
+
+it('a worker that was stopped says so when it is started again', async () => {
+  const { app } = manualApp();
+  const worker = createWorker(app);
+  await worker.start();
+  await worker.stop();
+  await expect(worker.start()).rejects.toThrow('create another one');
+});
+
+it('setCapacity refuses what has no capacity of its own', async () => {
+  const { app } = manualApp({ resources: { sms: { rate: '1/s' }, 'tenant:*': { capacity: 2 } } });
+  await expect(app.locks.setCapacity('sms', 3)).rejects.toThrow('is a rate');
+  await expect(app.locks.setCapacity('tenant:*', 3)).rejects.toThrow('is a pattern');
+  await expect(app.locks.acquire('')).rejects.toThrow('a text that is not empty');
 });
