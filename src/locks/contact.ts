@@ -68,7 +68,8 @@ export class Contact {
   async book(request: BookRequest): Promise<Booking> {
     const outage = this.#outage;
     if (outage && !this.#mayProbe(outage)) throw this.unavailable(outage.error);
-    return await this.#answered(this.#coordinator.book(request), outage);
+    const answer = (async () => await this.#coordinator.book(request))();
+    return await this.#answered(answer, outage);
   }
 
   #mayProbe(outage: Outage): boolean {

@@ -6,7 +6,8 @@ import type { Terms } from './terms.js';
 /** How an attempt to take all of a task's limits went. Leases that were in hand before stay with the caller unless `entered`. */
 export type Entry =
   | { readonly kind: 'entered'; readonly leases: readonly Lease[] }
-  | ({ readonly terms: Terms } & Busy)
+  /** `since`: when it began to wait in vain, in milliseconds since 1970. */
+  | ({ readonly terms: Terms; readonly since?: number } & Busy)
   | NoStart;
 
 /** Why there is no start under the rates now. */

@@ -1,5 +1,6 @@
 import type { Cancel, Clock } from '../clock.js';
 import type { Events } from '../events.js';
+import type { Soon } from '../soon.js';
 import { answered } from './answer.js';
 import type { ClaimRef, Coordinator } from './coordinator.js';
 import type { LockEvents } from './events.js';
@@ -42,7 +43,7 @@ export class Exits {
   exit(claim: ClaimRef, patience: number): Promise<void> {
     if (this.#over) return done;
     if (this.#out) return this.#join([{ claim, until: this.#clock.now() + patience }]);
-    const answer = this.#coordinator.exit([claim], { timeout: this.#timeout });
+    const answer = this.#ask([claim]);
     if (!(answer instanceof Promise)) return done;
     return this.#follow(answer, [{ claim, until: this.#clock.now() + patience }]);
   }
@@ -58,11 +59,17 @@ export class Exits {
     this.#next = [];
     this.#left = undefined;
     if (this.#over) return done;
-    const answer = this.#coordinator.exit(
-      all.map(({ claim }) => claim),
-      { timeout: this.#timeout },
-    );
+    const answer = this.#ask(all.map(({ claim }) => claim));
     return answer instanceof Promise ? this.#follow(answer, all) : done;
+  }
+
+  /** No coordinator may throw; one that does keeps nobody from leaving. */
+  #ask(claims: readonly ClaimRef[]): Soon<void> {
+    try {
+      return this.#coordinator.exit(claims, { timeout: this.#timeout });
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   #follow(answer: Promise<void>, all: readonly Leaving[]): Promise<void> {

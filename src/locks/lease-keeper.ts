@@ -50,9 +50,15 @@ export class LeaseKeeper {
     this.#exits = new Exits(options.coordinator, options.clock, options.events, options.callTimeout);
   }
 
-  /** Takes charge of a grant that was asked for at `sentAt`. */
-  keep(resource: string, weight: number, grant: Grant, sentAt: Moment): Lease {
-    const lease = new Lease(this, resource, weight, grant, sentAt);
+  /** Takes charge of a grant that was asked for at `sentAt`, and came at `grantedAt` on the clock's `now`. */
+  keep(
+    resource: string,
+    weight: number,
+    grant: Grant,
+    sentAt: Moment,
+    grantedAt: number = sentAt.now,
+  ): Lease {
+    const lease = new Lease(this, resource, weight, grant, sentAt, grantedAt);
     this.#leases.add(lease);
     this.schedule(lease.renewAt);
     return lease;

@@ -49,7 +49,14 @@ export class Lease implements ClaimRef {
   #maxHold = Number.POSITIVE_INFINITY;
   #unwatch: Unsubscribe | undefined;
 
-  constructor(keeper: LeaseKeeper, resource: string, weight: number, grant: Grant, sentAt: Moment) {
+  constructor(
+    keeper: LeaseKeeper,
+    resource: string,
+    weight: number,
+    grant: Grant,
+    sentAt: Moment,
+    grantedAt: number,
+  ) {
     this.#keeper = keeper;
     this.#clock = keeper.clock;
     this.coordinator = keeper.coordinator;
@@ -60,7 +67,7 @@ export class Lease implements ClaimRef {
     this.duration = grant.lease;
     this.#usable = grant.lease - margin(grant.lease);
     this.sentAt = sentAt;
-    this.grantedAt = sentAt.now;
+    this.grantedAt = grantedAt;
     this.renewAt = sentAt.now + grant.lease / 3;
   }
 

@@ -40,6 +40,7 @@ export class LocalLine {
   readonly #onEmpty: () => void;
   #waiters = new Set<Waiter>();
   #latest = -1;
+  #stood = 0;
   #leave = new AbortController();
   /** What the place in the coordinator's line asks for. */
   #asked: Terms | undefined;
@@ -127,7 +128,9 @@ export class LocalLine {
   #stand({ terms, claim }: Waiter): Promise<Lease> {
     this.#leave = new AbortController();
     this.#asked = terms;
-    return this.#party.stand(terms, claim, {
+    // Whoever stands again does so under another id: that the earlier one left may still be on its way.
+    const standing = { ...claim, id: `${claim.id}.${this.#stood++}` };
+    return this.#party.stand(terms, standing, {
       signal: this.#leave.signal,
       impatient: terms.limit.onUnavailable !== 'requeue',
       keepAlive: true,

@@ -170,7 +170,7 @@ export class Party {
       unknown.lost?.(request);
       throw this.#contact.unavailable(new Error('its lease had ended when the answer came'));
     }
-    return this.#granted(terms, entered, sentAt);
+    return this.#granted(terms, entered, sentAt, this.#options.clock.now());
   }
 
   /** The answer took its time: what it grants may have lapsed on the way. */
@@ -179,10 +179,10 @@ export class Party {
     return grants.some(({ lease }) => passed >= lease - margin(lease));
   }
 
-  #granted(terms: Terms, granted: Granted, sentAt: Moment): Lease[] {
+  #granted(terms: Terms, granted: Granted, sentAt: Moment, grantedAt?: number): Lease[] {
     if (granted.alsoDeclared !== undefined) this.#mismatch(terms, granted);
     return granted.grants.map((grant) => {
-      const lease = this.keeper.keep(terms.resource, terms.weight, grant, sentAt);
+      const lease = this.keeper.keep(terms.resource, terms.weight, grant, sentAt, grantedAt);
       const { events } = this.#options;
       if (events.has('permit.granted')) events.emit('permit.granted', factsOf(lease));
       return lease;

@@ -55,6 +55,8 @@ export class Admission {
   /** The terms of tasks whose limits depend on no arguments. */
   readonly #fixed = new Map<TaskRecord, readonly Terms[]>();
   #waiting = 0;
+  /** Messages that wait in their slots. */
+  readonly #inSlots = new Map<string, AbortController>();
   /** The longest run seen here under a permit of each resource, in milliseconds. */
   readonly #longestRuns = new Map<string, number>();
 
@@ -93,7 +95,7 @@ export class Admission {
     const message = rated ? { ...asked, booking: asked.booking ?? locks.newClaim() } : asked;
     const entry = this.#enter(delivery, message, all, inHand);
     return entry instanceof Promise
-      ? entry.then((there) => ({ message, all, entry: there }))
+      ? entry.then((there) => admitted(message, all, there))
       : { message, all, entry };
   }
 
@@ -144,7 +146,7 @@ export class Admission {
     const holdsSlot = entry.ownUntil === undefined && entry.terms.limit.onBusy === 'wait';
     if (!holdsSlot) return entry;
     const options = this.#options(delivery, message, inHand);
-    return this.#wait(all, options, (terms) => this.patience(message, terms));
+    return this.#wait(message, all, options, (terms) => this.patience(message, terms));
   }
 
   #options(delivery: Delivery, message: Message, inHand: Lease | undefined): EnterOptions {
@@ -214,14 +216,39 @@ export class Admission {
       Math.max(waitTimeout(terms), chain.age + (this.#longestRuns.get(terms.resource) ?? shortRun));
     this.#waiting++;
     try {
-      return await this.#wait(all, options, (terms) => this.patience(message, terms, most(terms)));
+      return await this.#wait(message, all, options, (terms) => this.patience(message, terms, most(terms)));
     } finally {
       this.#waiting--;
     }
   }
 
-  #wait(all: readonly Terms[], options: EnterOptions, patience: (terms: Terms) => number): Promise<Entry> {
-    return waitForAll(this.#host.locks, all, { ...options, patience, signal: this.#host.stopping });
+  async #wait(
+    message: Message,
+    all: readonly Terms[],
+    options: EnterOptions,
+    patience: (terms: Terms) => number,
+  ): Promise<Entry> {
+    const since = message.deferredAt ?? this.#host.locks.clock.wall();
+    const { signal, done } = this.callable(message.id);
+    try {
+      const entry = await waitForAll(this.#host.locks, all, { ...options, patience, signal });
+      return entry.kind === 'busy' ? { ...entry, since } : entry;
+    } finally {
+      done();
+    }
+  }
+
+  /** For a message that waits in its slot: aborts when the worker stops, or has something to tell it. */
+  callable(id: string): { signal: AbortSignal; done: () => void } {
+    const called = new AbortController();
+    this.#inSlots.set(id, called);
+    const signal = AbortSignal.any([this.#host.stopping, called.signal]);
+    return { signal, done: () => this.#inSlots.delete(id) };
+  }
+
+  /** It was revoked, so it need not wait any longer. */
+  call(id: string): void {
+    this.#inSlots.get(id)?.abort();
   }
 
   #reach(message: Message, terms: Terms): number {
@@ -263,4 +290,10 @@ export class Admission {
 
 function waitTimeout({ limit }: Terms): number {
   return limit.waitTimeout ?? defaultWaitTimeout;
+}
+
+/** Its waiting in the slot is part of its being put off. */
+function admitted(message: Message, all: readonly Terms[], entry: Entry): Admitted {
+  const waited = entry.kind === 'busy' && entry.since !== undefined;
+  return { message: waited ? { ...message, deferredAt: entry.since } : message, all, entry };
 }

@@ -7,6 +7,7 @@ import type { Locks } from '../locks/locks.js';
 import type { Terms } from '../locks/terms.js';
 import type { Journal } from './journal.js';
 import type { Places } from './places.js';
+import { takeInTime } from './take.js';
 
 /** What a doorman needs of its worker. */
 export interface DoormanHost {
@@ -171,7 +172,8 @@ export class Doorman {
     const { consumer, start } = this.#host;
     if (consumer.idle === 0) return 'more';
     const given = this.#given;
-    const taken = await consumer.take(this.#terms.resource, { weight: this.#weight });
+    const { resource } = this.#terms;
+    const taken = await takeInTime(consumer, this.#host.locks.clock, resource, { weight: this.#weight });
     if (taken.kind === 'taken') start(taken.delivery);
     else if (taken.kind === 'other') this.#weight = taken.weight;
     else if (this.#mayLeave(given)) return this.#leave();
@@ -240,7 +242,8 @@ export class Doorman {
 
   async #take(lease: Lease) {
     try {
-      return await this.#host.consumer.take(lease.resource, { weight: lease.weight });
+      const { consumer, locks } = this.#host;
+      return await takeInTime(consumer, locks.clock, lease.resource, { weight: lease.weight });
     } catch (error) {
       void lease.release();
       throw error;

@@ -16,6 +16,8 @@ interface Held {
 const mostPlaces = 256;
 /** When others wait for a place, a turn is over after this long, in milliseconds. */
 const turn = 1_000;
+/** A step of the clock that survives rounding, in milliseconds: the timer never comes back to the instant it ran at. */
+const soonest = 0.01;
 
 /**
  * A worker's places in all lines together. Each place costs its coordinator something, so there is a bound, and beyond
@@ -87,7 +89,8 @@ export class Places {
   #rotate(): void {
     const [oldest] = this.#turns;
     if (this.#timer || this.#waiting.length === 0 || !oldest) return;
-    this.#timer = this.#clock.after(Math.max(0, oldest.since + turn - this.#clock.now()), () => {
+    const due = oldest.since + turn - this.#clock.now();
+    this.#timer = this.#clock.after(Math.max(soonest, due), () => {
       this.#timer = undefined;
       const before = this.#clock.now() - turn;
       let others = this.#waiting.length;

@@ -29,6 +29,8 @@ export interface Verdict {
 export interface Ended extends Verdict {
   /** Still held: to be handed on, or given back. */
   readonly leases: readonly Lease[];
+  /** A state that is on its way to the store: the next is kept after it. */
+  readonly told?: Promise<void>;
   /** The body has not returned: its slot stays taken until it does. */
   readonly returned?: Promise<void>;
 }
@@ -108,6 +110,7 @@ export class Runner {
     const { entry, message } = admitted;
     const held = heldOf(inHand);
     if (this.#host.stopping.aborted || entry.kind === 'entered') return putBack(delivery, held);
+    if (this.#isUnwanted(delivery, record)) return this.#unwanted(delivery, record, held);
     if (entry.kind === 'misconfigured') return this.#aside(delivery, entry.error.message, held);
     if (entry.kind === 'later' && entry.terms.limit.onBusy === 'wait') {
       const now = this.#host.app.clock.now();
@@ -128,11 +131,15 @@ export class Runner {
     until: number,
   ): Promise<Ended> {
     const { stopping, app, admission } = this.#host;
-    await sleep(app.clock, after, { signal: stopping }).catch(() => {});
-    if (stopping.aborted) return putBack(delivery, heldOf(inHand));
-    if (this.#isUnwanted(delivery, record)) return this.#unwanted(delivery, record, heldOf(inHand));
-    const admitted = await admission.enter(delivery, record, inHand);
-    return await this.#admitted(delivery, record, admitted, inHand, until);
+    // Others can use it meanwhile.
+    void inHand?.release();
+    const { signal, done } = admission.callable(delivery.message.id);
+    await sleep(app.clock, after, { signal }).catch(() => {});
+    done();
+    if (stopping.aborted) return putBack(delivery, none);
+    if (this.#isUnwanted(delivery, record)) return this.#unwanted(delivery, record, none);
+    const admitted = await admission.enter(delivery, record, undefined);
+    return await this.#admitted(delivery, record, admitted, undefined, until);
   }
 
   /** Revoked, expired, or in the hands of too many workers that died. */
@@ -161,21 +168,21 @@ export class Runner {
     record: TaskRecord,
     all: readonly Terms[],
     held: readonly Lease[],
-    entered: readonly Lease[],
+    leases: readonly Lease[],
   ): Promise<Ended> {
-    const leases = held.length === 0 ? entered : [...new Set([...held, ...entered])];
+    // What it came with, and has no use for, goes to others at once.
+    for (const lease of held) if (!leases.includes(lease)) void lease.release();
     if (this.#host.stopping.aborted) return putBack(delivery, leases);
-    // One may have been lost while the next was waited for. A single one has just been granted.
-    const waited = leases.length > 1 || held.length > 0;
-    if (waited && !entered.every((lease) => lease.check())) return putBack(delivery, leases);
-    if (this.#host.isRevoked(delivery.message.id)) return this.#unwanted(delivery, record, leases);
     const { journal, app, active, conclusion } = this.#host;
     const startedAt = app.clock.now();
+    // One may have been lost while the next was waited for, or while another body kept the event loop.
+    if (!leases.every((lease) => lease.check(startedAt))) return putBack(delivery, leases);
+    if (this.#host.isRevoked(delivery.message.id)) return this.#unwanted(delivery, record, leases);
     const { retries, deferrals } = delivery.message;
     journal.tell('task.started', delivery, { attempt: retries + 1, deferrals, handedOn: held.length > 0 });
     // Before the body tells of its progress. A store keeps what it is given in the order in which it was asked.
-    if (record.settings.trackStates) void journal.keep(delivery, { state: 'started' });
-    const run = this.#start(delivery, record, all, entered, startedAt);
+    const told = record.settings.trackStates ? journal.keep(delivery, { state: 'started' }) : undefined;
+    const run = this.#start(delivery, record, all, leases, startedAt);
     active.add(run);
     const end = await run.end;
     if (end.kind === 'stuck') void run.returned.then(() => active.delete(run));
@@ -184,7 +191,7 @@ export class Runner {
     if (all.length > 0) this.#host.admission.ran(all, now - startedAt);
     const returned = end.kind === 'stuck' ? run.returned : undefined;
     try {
-      return { ...conclusion.of(run, record, all, end, now), leases, returned };
+      return { ...conclusion.of(run, record, all, end, now), leases, returned, told };
     } catch (error) {
       // Ours, not the task's; but the permits must go on and the message must end.
       journal.error(error);

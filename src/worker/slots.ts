@@ -8,6 +8,7 @@ import type { Terms } from '../locks/terms.js';
 import type { Doormen } from './doormen.js';
 import type { Journal } from './journal.js';
 import type { Ended, Runner } from './run.js';
+import { takeInTime } from './take.js';
 
 /** As many turns follow each other at once. */
 const burst = 250;
@@ -103,7 +104,7 @@ export class Slots {
     if (this.#dead) return undefined;
     if (ended.returned) {
       // The caller need not wait for a body that does not stop.
-      if (ended.state) await this.#journal.keep(delivery, ended.state);
+      await this.#keep(delivery, ended);
       await ended.returned;
     }
     if (this.#dead) return undefined;
@@ -111,18 +112,21 @@ export class Slots {
   }
 
   async #park(delivery: Delivery, ended: Ended, terms: Terms): Promise<Turn | undefined> {
+    // The room is not kept waiting for the store: whoever stands in line waits for this message to be there.
+    if (ended.state) void this.#keep(delivery, ended);
     const ticket = this.#doormen.ticket(terms, delivery.queue);
     try {
       await ticket.ready;
-      return await this.#finish(delivery, ended);
+      return await this.#finish(delivery, { ...ended, state: undefined });
     } finally {
       ticket.done();
     }
   }
 
   /** The permits go on first; then the state is kept; then the delivery is settled, with the next taken if there is one. */
-  async #finish(delivery: Delivery, { outcome, state, leases, returned }: Ended): Promise<Turn | undefined> {
-    const kept = state && !returned ? this.#journal.keep(delivery, state) : undefined;
+  async #finish(delivery: Delivery, ended: Ended): Promise<Turn | undefined> {
+    const { outcome, state, leases, returned } = ended;
+    const kept = state && !returned ? this.#keep(delivery, ended) : undefined;
     const next = this.#doormen.any ? await this.#toGoOn(leases) : this.#giveBack(leases);
     const inTime = kept === undefined || (next === undefined ? await kept : await this.#soon(kept));
     if (next && inTime !== false) return await this.#takeNext(delivery, outcome, next);
@@ -142,6 +146,11 @@ export class Slots {
   /** Nobody waits for this: a release never fails, and whoever stops the worker waits for all of them. */
   #giveBack(leases: readonly Lease[], but?: Lease): undefined {
     for (const lease of leases) if (lease !== but) void lease.release();
+  }
+
+  async #keep(delivery: Delivery, { state, told }: Ended): Promise<void> {
+    if (told) await told;
+    if (state) await this.#journal.keep(delivery, state);
   }
 
   /** A permit waits for the result store, but not for long: others have a use for it. */
@@ -169,7 +178,8 @@ export class Slots {
   async #takeNext(delivery: Delivery, outcome: Outcome, lease: Lease): Promise<Turn | undefined> {
     try {
       const { resource, weight } = lease;
-      const taken = await this.#consumer.take(resource, { weight, settling: { delivery, outcome } });
+      const settling = { delivery, outcome };
+      const taken = await takeInTime(this.#consumer, this.#clock, resource, { weight, settling });
       if (taken.kind === 'taken') {
         lease.turns++;
         lease.serve(taken.delivery.message);

@@ -40,7 +40,9 @@ export class Worker {
   /** The last that were revoked: they may be in hand, waiting for their limits. */
   readonly #revokedLately = new Set<string>();
   readonly #leaving = new AbortController();
-  #parts: { consumer: Consumer; doormen: Doormen; slots: Slots; places: Places } | undefined;
+  #parts:
+    | { consumer: Consumer; admission: Admission; doormen: Doormen; slots: Slots; places: Places }
+    | undefined;
   #serving: readonly string[] | undefined;
   #tending: Cancel | undefined;
   #alive: NodeJS.Timeout | undefined;
@@ -92,7 +94,7 @@ export class Worker {
     const onSignal = () => void this.stop();
     for (const signal of signals) process.on(signal, onSignal);
     try {
-      await this.start();
+      await Promise.race([this.start(), this.#over]);
       await this.#over;
     } finally {
       for (const signal of signals) process.off(signal, onSignal);
@@ -100,12 +102,13 @@ export class Worker {
   }
 
   async #start(): Promise<void> {
-    const release = this.#app.use(() => this.stop());
-    this.#leaving.signal.addEventListener('abort', release, { once: true });
+    void this.#over.then(this.#app.use(() => this.#stopped ?? this.stop()));
     this.#alive = setInterval(() => {}, 2 ** 31 - 1);
     try {
       await this.#fetch();
     } catch (error) {
+      // A stop that came meanwhile sees to the end, and is no failure of the start.
+      if (this.#stopped) return;
       await this.#end(0);
       throw error;
     }
@@ -124,6 +127,8 @@ export class Worker {
       onRevoked: (id) => this.#revoked(id),
     });
     if (this.#leaving.signal.aborted) {
+      for (const delivery of early)
+        await delivery.settle({ kind: 'again', message: delivery.message, after: 0 });
       await consumer.close();
       throw this.#leaving.signal.reason;
     }
@@ -170,7 +175,7 @@ export class Worker {
       isRevoked: (id) => this.#revokedLately.size > 0 && this.#revokedLately.has(id),
     });
     const slots = new Slots({ runner, doormen, consumer, journal, clock: app.clock });
-    return { consumer, doormen, slots, places };
+    return { consumer, admission, doormen, slots, places };
   }
 
   #tend(): void {
@@ -194,6 +199,7 @@ export class Worker {
     for (const { delivery, context } of this.#active) {
       if (delivery.message.id === id) context.stop(new TaskRevokedError(id));
     }
+    this.#parts?.admission.call(id);
     this.#revokedLately.add(id);
     if (this.#revokedLately.size > revokedRemembered)
       this.#revokedLately.delete([...this.#revokedLately][0] as string);
@@ -212,8 +218,9 @@ export class Worker {
     places?.close();
     // Each step for itself: a broker that fails must not take their permits from bodies that still run.
     await this.#attempt(consumer?.stop());
-    if (slots) await this.#attempt(this.#drain(slots, drain));
+    if (slots) await this.#drain(slots, drain);
     await this.#attempt(consumer?.close());
+    slots?.kill();
     await this.#locks.close();
     clearInterval(this.#alive);
     this.#isOver();
@@ -221,7 +228,7 @@ export class Worker {
 
   async #attempt(step: Promise<void> | undefined): Promise<void> {
     try {
-      await step;
+      await Promise.race([step, sleep(this.#app.clock, lastWait)]);
     } catch (error) {
       this.#journal.error(error);
     }
