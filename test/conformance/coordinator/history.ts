@@ -21,8 +21,14 @@ interface Known {
   since: Instant;
   /** Set while it holds a permit. */
   permit?: { readonly token: bigint | undefined };
-  /** Set while it stands in line: when it came, among all that ever came, at the earliest and at the latest. */
-  place?: { readonly earliest: number; readonly latest: number };
+  /** Set while it stands in line: when it came. */
+  place?: Came;
+}
+
+/** When a claim came, among all that ever came, at the earliest and at the latest. */
+interface Came {
+  readonly earliest: number;
+  readonly latest: number;
 }
 
 interface Instant {
@@ -43,9 +49,9 @@ export class History {
   readonly #capacity: number;
   readonly #resource: string;
   readonly #known = new Map<number, Known>();
+  readonly #granted: (Came & { readonly token: bigint })[] = [];
   #came = 0;
   #passed = 0;
-  #lastToken = -1n;
 
   constructor(kit: Kit, parties: readonly Coordinator[], capacity: number) {
     this.#kit = kit;
@@ -100,11 +106,14 @@ export class History {
   #after({ id, weight, ...known }: Known, answer: Entered, since: Instant): Known | undefined {
     if (answer.kind === 'busy') return undefined;
     if (answer.kind === 'granted') return { id, weight, since, permit: { token: answer.grants[0]!.token } };
+    return { id, weight, since, place: this.#cameOf(known) };
+  }
+
+  /** When a claim came that is let in, or waits, now: with its place, if that has not lapsed. */
+  #cameOf({ place, since }: Pick<Known, 'place' | 'since'>): Came {
+    if (place && this.#isSure({ since })) return place;
     const latest = this.#came++;
-    const { place } = known;
-    if (place && this.#isSure(known)) return { id, weight, since, place };
-    const earliest = place && this.#isPossible(known) ? place.earliest : latest;
-    return { id, weight, since, place: { earliest, latest } };
+    return { earliest: place && this.#isPossible({ since }) ? place.earliest : latest, latest };
   }
 
   #checkGrant(known: Known, { grants: [grant] }: Granted): void {
@@ -114,11 +123,27 @@ export class History {
     if (known.permit && this.#isSure(known)) expect(grant!.token).toBe(known.permit.token);
     if (known.permit && known.permit.token === grant!.token) return;
 
-    const came = known.place?.earliest ?? this.#came;
-    expect(sure.filter(({ place }) => place && place.latest < came)).toEqual([]);
-    if (grant!.token === undefined) return;
-    expect(grant!.token).toBeGreaterThan(this.#lastToken);
-    this.#lastToken = grant!.token;
+    const came = this.#cameOf(known);
+    this.#checkOrder(known, sure, came);
+    this.#checkToken(grant!.token, came);
+  }
+
+  /** Nobody ahead is passed but those there is room for as well: they hold a permit by that, whether they have asked or not. */
+  #checkOrder(known: Known, sure: readonly Known[], { earliest }: Came): void {
+    const ahead = sure.filter(({ place }) => place && place.latest < earliest);
+    const weight = ahead.reduce((sum, other) => sum + other.weight, weigh(sure) + known.weight);
+    expect(weight).toBeLessThanOrEqual(this.#capacity);
+  }
+
+  /** Whoever came before has the smaller token. */
+  #checkToken(token: bigint | undefined, came: Came): void {
+    if (token === undefined) return;
+    for (const other of this.#granted) {
+      if (other.latest < came.earliest) expect(token).toBeGreaterThan(other.token);
+      else if (other.earliest > came.latest) expect(token).toBeLessThan(other.token);
+      else expect(token).not.toBe(other.token);
+    }
+    this.#granted.push({ ...came, token });
   }
 
   #checkRefusal(known: Known): void {
@@ -132,11 +157,18 @@ export class History {
   async #renew(party: Coordinator, claim: number, known: Known): Promise<void> {
     const since = this.#now();
     const answer = await renew(party, this.#resource, known.id, this.#kit.lease);
-    if (!known.permit) return expect(answer).toBe('lost');
-    if (this.#isSure(known)) expect(answer).toBe('kept');
+    if (!known.permit && answer === 'kept') return this.#renewedInLine(known, since);
+    if (known.permit && this.#isSure(known)) expect(answer).toBe('kept');
     if (!this.#isPossible(known)) expect(answer).toBe('lost');
     if (answer === 'kept') known.since = since;
-    else this.#known.delete(claim);
+    else if (known.permit) this.#known.delete(claim);
+  }
+
+  /** Only a place that there is room for may be taken for a permit. */
+  #renewedInLine(known: Known, since: Instant): void {
+    const sure = this.#others(known).filter((other) => this.#isSure(other));
+    this.#checkOrder(known, sure, known.place!);
+    known.since = since;
   }
 
   #others(known: Known): Known[] {

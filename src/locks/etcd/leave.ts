@@ -1,0 +1,73 @@
+import type { ClaimRef } from '../coordinator.js';
+import { mostAtOnce } from './calls.js';
+import type { Resource } from './resource.js';
+import type { Site } from './site.js';
+import type { TimeLeft } from './time-left.js';
+
+/** A key in the line of a resource. */
+export interface KeyOf {
+  readonly resource: Resource;
+  readonly key: string;
+}
+
+/**
+ * Gives claims back, of whatever resources: one transaction that deletes their keys. A claim that is not known here is
+ * looked for first, in the line of its resource and nowhere else.
+ *
+ * It may be repeated as often as is liked, and late: no key's name is used twice.
+ */
+export async function leave(site: Site, claims: readonly ClaimRef[], time: TimeLeft): Promise<void> {
+  const keys: KeyOf[] = [];
+  const unknown = new Map<string, string[]>();
+  for (const { resource: name, id } of claims) {
+    const resource = site.book.find(name);
+    const claim = resource?.claims.get(id);
+    if (resource && claim) {
+      claim.leaving = true;
+      keys.push({ resource, key: claim.key });
+    } else unknown.set(name, [...(unknown.get(name) ?? []), id]);
+  }
+  await Promise.all([
+    removeKeys(site, keys, time),
+    ...[...unknown].map(([name, ids]) => leaveUnknown(site, name, ids, time)),
+  ]);
+}
+
+async function leaveUnknown(site: Site, name: string, ids: readonly string[], time: TimeLeft): Promise<void> {
+  await site.book.step(name, async (resource) => {
+    const sight = await site.look(resource, time.ms);
+    const there = ids.map((id) => sight.find(id)).filter((contender) => contender !== undefined);
+    await removeKeys(
+      site,
+      there.map(({ key }) => ({ resource, key })),
+      time,
+    );
+  });
+}
+
+/** Deletes keys. Those that are gone are no error. */
+export async function removeKeys(site: Site, keys: readonly KeyOf[], time: TimeLeft): Promise<void> {
+  for (let i = 0; i < keys.length; i += mostAtOnce) {
+    const some = keys.slice(i, i + mostAtOnce);
+    const success = some.map(({ key }) => ({ request_delete_range: { key: Buffer.from(key) } }));
+    await site.calls.transact({ success }, time.ms);
+    for (const { resource, key } of some) {
+      resource.removed(key);
+      site.watches.attend(resource);
+      site.book.forgetIfIdle(resource);
+    }
+  }
+}
+
+/** Takes a claim away from whoever has it. False when there is none. */
+export async function evict(site: Site, { resource: name, id }: ClaimRef, time: TimeLeft): Promise<boolean> {
+  return await site.book.step(name, async (resource) => {
+    const sight = await site.look(resource, time.ms);
+    const contender = sight.find(id);
+    if (!contender) return false;
+    const success = [{ request_delete_range: { key: Buffer.from(contender.key) } }];
+    const { responses } = await site.calls.transact({ success }, time.ms);
+    resource.sight?.left(contender.key);
+    return responses[0]?.response_delete_range?.deleted !== '0';
+  });
+}

@@ -1,0 +1,127 @@
+import { Listeners } from '../memory/listeners.js';
+import type { WatchEvent } from './client.js';
+import type { Entry } from './entry.js';
+import { keysOf, type ResourceKeys } from './keys.js';
+import type { Session } from './session.js';
+import { type Contender, Sight } from './sight.js';
+
+/** A claim of this process, and its key: a permit or a place, or what was asked for and not yet answered. */
+export interface OwnClaim {
+  readonly id: string;
+  readonly key: string;
+  /** The session its key is tied to; that of another side until it is taken over. */
+  session: Session | undefined;
+  /** What it says of itself. */
+  entry: Entry;
+  /** What its key says, as far as is known: something else than `entry` when that is still to be told. */
+  written: Entry | undefined;
+  /** Revisions; 0 until the key is known to be there. */
+  created: number;
+  modified: number;
+  /** It has been granted to whoever asked; else it is a place. */
+  granted: boolean;
+  /** It is being given back. */
+  leaving: boolean;
+  /** On the clock's `now`: then it lapses, unless it was asked for or renewed again. */
+  until: number;
+}
+
+/** What is known here of one resource. */
+export class Resource {
+  readonly name: string;
+  readonly keys: ResourceKeys;
+  readonly listeners = new Listeners();
+  readonly claims = new Map<string, OwnClaim>();
+  /** Who stands there, if that was ever told. Kept up to date while the resource is watched. */
+  sight: Sight | undefined;
+  /** Steps that are under way. */
+  steps = 0;
+
+  constructor(name: string, prefix: string) {
+    this.name = name;
+    this.keys = keysOf(prefix, name);
+  }
+
+  /** Whether somebody here wants to hear of it. */
+  get interesting(): boolean {
+    if (this.claims.size === 0) return false;
+    if (this.listeners.size > 0) return true;
+    for (const { granted } of this.claims.values()) if (!granted) return true;
+    return false;
+  }
+
+  get idle(): boolean {
+    return this.claims.size === 0 && this.listeners.size === 0 && this.steps === 0;
+  }
+
+  /** The claim is none of this side's any more. */
+  drop(claim: OwnClaim): void {
+    if (this.claims.get(claim.id) === claim) this.claims.delete(claim.id);
+  }
+
+  /** A key was deleted. */
+  removed(key: string): void {
+    for (const claim of this.claims.values()) if (claim.key === key) this.drop(claim);
+    this.sight?.left(key);
+  }
+
+  /** What a transaction has shown, unless something later is known. */
+  see(sight: Sight): void {
+    if (this.sight && this.sight.lineAt > sight.lineAt) return;
+    this.sight = sight;
+    this.#loseWhatIsGone(sight);
+  }
+
+  /** True when an event of the line says anything new. */
+  lineChanged(event: WatchEvent): boolean {
+    const key = event.kv.key.toString();
+    for (const claim of this.claims.values()) {
+      if (claim.key === key && event.type.toLowerCase() === 'delete') this.#lose(claim);
+    }
+    return this.sight?.lineChanged(event) ?? true;
+  }
+
+  #loseWhatIsGone(sight: Sight): void {
+    for (const claim of this.claims.values()) {
+      const shouldBeThere = claim.created > 0 && claim.created <= sight.lineAt;
+      if (shouldBeThere && !sight.at(claim.key)) this.#lose(claim);
+    }
+  }
+
+  #lose(claim: OwnClaim): void {
+    this.drop(claim);
+    this.listeners.call(claim.id);
+  }
+
+  /** The session's lease has ended, and with it all of its claims that no other side has taken over. */
+  loseAll(session: Session): void {
+    for (const claim of this.claims.values()) {
+      if (claim.session !== session) continue;
+      this.sight = undefined;
+      this.#lose(claim);
+    }
+  }
+
+  /** Calls those whose turn it may be, and those who stand there in vain. Returns the latter. */
+  callWhoMayEnter(): OwnClaim[] {
+    const tooHeavy: OwnClaim[] = [];
+    const { sight } = this;
+    if (!sight) return tooHeavy;
+    const places = new Map<string, OwnClaim>();
+    for (const claim of this.claims.values()) if (!claim.granted && !claim.leaving) places.set(claim.key, claim);
+    if (places.size === 0) return tooHeavy;
+    for (const { contender, held } of sight.survey()) {
+      const claim = places.get(contender.key);
+      if (!claim) continue;
+      const heavy = claim.entry.weight > sight.inForce(claim.entry.capacity);
+      if (heavy) tooHeavy.push(claim);
+      if (held || heavy) this.listeners.call(claim.id);
+    }
+    return tooHeavy;
+  }
+}
+
+/** The contender that a claim of this process is, once its key is there. */
+export function asContender({ key, created, modified, session, written }: OwnClaim): Contender {
+  return { key, created, modified, lease: session?.id ?? '0', entry: written };
+}

@@ -1,0 +1,129 @@
+import { type Cancel, type Clock, type Moment, moment, since } from '../../clock.js';
+import { margin } from '../lease.js';
+import { type Calls, mostAtOnce } from './calls.js';
+import { LeaseGone } from './failure.js';
+
+/** What sessions need of their surroundings. */
+export interface SessionContext {
+  readonly calls: Calls;
+  readonly clock: Clock;
+  /** The keys of all claims that are known here. */
+  readonly keysInUse: () => ReadonlySet<string>;
+}
+
+/** Milliseconds after a doubt at which a session looks for keys that nobody knows of. */
+const audits = [1_000, 3_000, 7_000, 15_000];
+
+/**
+ * A lease of etcd that ties the keys of this process to its life: one for all permits and places whose leases last equally
+ * long. When the process dies, they all go with it.
+ *
+ * It has no timer that keeps it alive. Whoever enters or renews leans on it, and has it kept alive if that was too long ago
+ * for what is promised; so at rest, with nothing held, there is no traffic, and a session that nobody leans on lapses.
+ *
+ * If the process stalls, the lease ends on the server, and nothing here is relied on: a permit's own deadline counts from
+ * when the last acknowledged keep-alive, or an earlier moment, was *sent*, and is judged by the clock before anything else.
+ */
+export class Session {
+  readonly id: string;
+  /** As Go writes it. */
+  readonly hex: string;
+  /** Milliseconds. */
+  readonly duration: number;
+  gone = false;
+  readonly #calls: Calls;
+  readonly #clock: Clock;
+  readonly #keysInUse: () => ReadonlySet<string>;
+  #confirmedAt: Moment;
+  #confirming: { readonly sentAt: Moment; readonly answer: Promise<void> } | undefined;
+  #audit: Cancel | undefined;
+
+  constructor(lease: { id: string; seconds: number }, sentAt: Moment, context: SessionContext) {
+    this.id = lease.id;
+    this.hex = BigInt(lease.id).toString(16);
+    this.duration = lease.seconds * 1_000;
+    this.#confirmedAt = sentAt;
+    this.#calls = context.calls;
+    this.#clock = context.clock;
+    this.#keysInUse = context.keysInUse;
+  }
+
+  /** Whether it stands on the server for certain. */
+  get stands(): boolean {
+    return !this.gone && since(this.#clock, this.#confirmedAt) < this.duration;
+  }
+
+  /**
+   * Sees to it that it stands for `lease` milliseconds from now, but for half of the margin that no holder relies on: so
+   * that of many who enter one after the other, few have to ask. Throws `LeaseGone`.
+   */
+  async outlast(lease: number, timeout: number): Promise<void> {
+    const allowed = this.duration - lease + margin(lease) / 2;
+    await this.#confirm(allowed, timeout);
+  }
+
+  /** Sees to it that what is tied to it is not about to lapse. Throws `LeaseGone`. */
+  async linger(timeout: number): Promise<void> {
+    await this.#confirm(this.duration / 3, timeout);
+  }
+
+  async #confirm(age: number, timeout: number): Promise<void> {
+    if (this.gone) throw new LeaseGone();
+    if (since(this.#clock, this.#confirmedAt) <= age) return;
+    const out = this.#confirming;
+    if (out && since(this.#clock, out.sentAt) <= age) return await out.answer;
+    const sentAt = moment(this.#clock);
+    const confirming = { sentAt, answer: this.#keepAlive(sentAt, timeout) };
+    this.#confirming = confirming;
+    try {
+      await confirming.answer;
+    } finally {
+      if (this.#confirming === confirming) this.#confirming = undefined;
+    }
+  }
+
+  async #keepAlive(sentAt: Moment, timeout: number): Promise<void> {
+    const seconds = await this.#calls.keepAlive(this.id, timeout);
+    if (seconds <= 0) {
+      this.gone = true;
+      throw new LeaseGone();
+    }
+    if (sentAt.now > this.#confirmedAt.now) this.#confirmedAt = sentAt;
+  }
+
+  /**
+   * It is not known whether a key was put: it may be there, or come yet, when whoever asked for it has given it up. So for a
+   * while the session looks for keys that are tied to it and that nobody here knows of, and deletes them.
+   */
+  readonly doubt = (): void => this.#auditAfter([...audits]);
+
+  #auditAfter([pause, ...rest]: number[]): void {
+    this.#audit?.();
+    this.#audit =
+      pause === undefined
+        ? undefined
+        : this.#clock.after(pause, () => {
+            this.#auditAfter(rest);
+            this.#removeStrays().catch(() => {});
+          });
+  }
+
+  async #removeStrays(): Promise<void> {
+    const { keys } = await this.#calls.lookAtLease(this.id, auditTimeout, true);
+    const known = this.#keysInUse();
+    const strays = keys.filter((key) => !known.has(key.toString())).slice(0, mostAtOnce);
+    if (strays.length === 0) return;
+    const success = strays.map((key) => ({ request_delete_range: { key } }));
+    await this.#calls.transact({ success }, auditTimeout);
+  }
+
+  /** Looks at nothing any more. Ends the lease if it is `idle`; else that lapses, with what is tied to it. */
+  async close(idle: boolean, timeout: number): Promise<void> {
+    this.#audit?.();
+    const { stands } = this;
+    this.gone = true;
+    if (idle && stands) await this.#calls.revoke(this.id, timeout).catch(() => {});
+  }
+}
+
+const auditTimeout = 2_000;

@@ -1,0 +1,164 @@
+import type { Clock } from '../../clock.js';
+import type { Grant } from '../coordinator.js';
+import { Book } from './book.js';
+import { Calls } from './calls.js';
+import { type Entry, encode } from './entry.js';
+import { LeaseGone } from './failure.js';
+import type { EtcdSource } from './open.js';
+import type { OwnClaim, Resource } from './resource.js';
+import type { Session } from './session.js';
+import { Sessions } from './sessions.js';
+import { type Contender, look, type Sight, seen } from './sight.js';
+import { tokenOf } from './token.js';
+import { WatchStream } from './watch-stream.js';
+import { Watches } from './watches.js';
+
+/** Of what nobody waits for, in milliseconds. */
+const quietTimeout = 2_000;
+
+/** How long closing waits for sessions to be ended, in milliseconds. */
+const farewell = 500;
+
+/** What the steps of one side share: its calls, its sessions, and what it knows. */
+export class Site {
+  readonly clock: Clock;
+  readonly calls: Calls;
+  readonly sessions: Sessions;
+  readonly book: Book;
+  readonly watches: Watches;
+  #keys = 0;
+
+  constructor(source: EtcdSource, prefix: string, clock: Clock) {
+    this.clock = clock;
+    this.calls = new Calls(source, clock);
+    this.book = new Book(prefix, clock);
+    this.sessions = new Sessions({ calls: this.calls, clock, keysInUse: () => this.book.keys });
+    const stream = new WatchStream(this.calls, clock);
+    this.calls.onSilence = stream.suspect;
+    this.book.onLapse = this.lapse;
+    this.watches = new Watches(stream, clock, {
+      look: (resource) => this.look(resource, quietTimeout),
+      onTooHeavy: this.lapse,
+      onQuiet: (resource) => this.book.forgetIfIdle(resource),
+    });
+  }
+
+  /** Asks etcd who stands there. */
+  async look(resource: Resource, timeout: number): Promise<Sight> {
+    const answer = await this.calls.transact({ success: look(resource.keys) }, timeout);
+    return this.notice(resource, seen(resource.keys, answer));
+  }
+
+  /** Takes notice of what a transaction has shown, on behalf of all who wait here. */
+  notice(resource: Resource, sight: Sight): Sight {
+    resource.see(sight);
+    this.watches.review(resource);
+    this.watches.attend(resource);
+    return sight;
+  }
+
+  /** Under this name a claim's key is put. */
+  newKey({ keys }: Resource, { hex }: Session): string {
+    return `${keys.below}${hex}-${++this.#keys}`;
+  }
+
+  /** Known before etcd is asked, so that whatever becomes of the question, its key can be deleted. */
+  claim(resource: Resource, entry: Entry, key: string, session?: Session): OwnClaim {
+    const claim: OwnClaim = {
+      id: entry.id,
+      key,
+      session,
+      entry,
+      written: undefined,
+      created: 0,
+      modified: 0,
+      granted: false,
+      leaving: false,
+      until: Number.POSITIVE_INFINITY,
+    };
+    resource.claims.set(claim.id, claim);
+    return claim;
+  }
+
+  /** The claim's key is there. */
+  found(claim: OwnClaim, { created, modified, entry }: Pick<Contender, 'created' | 'modified' | 'entry'>): void {
+    claim.created = created;
+    claim.modified = modified;
+    claim.written = entry;
+  }
+
+  /** It holds a permit for `lease` milliseconds from `since`, a moment on the clock. */
+  grant(claim: OwnClaim, lease: number, since: number): Grant {
+    claim.granted = true;
+    if (!claim.entry.held) claim.entry = { ...claim.entry, held: true, since: Math.round(this.clock.wall()) };
+    this.book.extend(claim, since, lease);
+    return { id: claim.id, token: tokenOf(claim.created, claim.entry), lease };
+  }
+
+  /** Writes what the claim says of itself, and ties its key to the session. False when its key is gone. */
+  async write(resource: Resource, claim: OwnClaim, session: Session, timeout: number): Promise<boolean> {
+    const { entry } = claim;
+    const key = Buffer.from(claim.key);
+    const request_put = { key, value: encode(entry), lease: session.id };
+    const { succeeded, header } = await this.calls.transact(
+      {
+        compare: [{ key, target: 'Create', result: 'Equal', create_revision: String(claim.created) }],
+        success: [{ request_put }],
+      },
+      timeout,
+    );
+    if (succeeded) this.found(claim, { ...claim, modified: Number(header.revision), entry });
+    else resource.removed(claim.key);
+    return succeeded;
+  }
+
+  /** A step that relies on a session. `undefined` when its lease has ended, and with it all claims that were tied to it. */
+  async relyingOn<T>(session: Session, step: () => Promise<T>): Promise<T | undefined> {
+    try {
+      return await step();
+    } catch (error) {
+      if (!(error instanceof LeaseGone)) throw error;
+      session.gone = true;
+      this.book.lose(session);
+      return undefined;
+    }
+  }
+
+  /** Takes claims back that were not renewed in time, or that nobody here wants, unless another side has them by now. */
+  readonly lapse = (resource: Resource, claims: readonly OwnClaim[]): void => {
+    const now = this.clock.now();
+    for (const claim of claims) {
+      claim.leaving = true;
+      // Until then it is tried; if that is in vain, once more.
+      this.book.extend(claim, now, quietTimeout);
+      this.#remove(resource, claim).catch(() => {});
+    }
+  };
+
+  async #remove(resource: Resource, claim: OwnClaim): Promise<void> {
+    const key = Buffer.from(claim.key);
+    const { succeeded } = await this.calls.transact(
+      {
+        compare:
+          claim.modified === 0
+            ? []
+            : [{ key, target: 'Mod', result: 'Equal', mod_revision: String(claim.modified) }],
+        success: [{ request_delete_range: { key } }],
+      },
+      quietTimeout,
+    );
+    if (succeeded) resource.removed(claim.key);
+    else resource.drop(claim);
+    resource.listeners.call(claim.id);
+    this.watches.attend(resource);
+    this.book.forgetIfIdle(resource);
+  }
+
+  async close(): Promise<void> {
+    const inUse = this.book.sessions;
+    this.watches.close();
+    this.book.close();
+    await this.sessions.close(inUse, farewell);
+    await this.calls.close();
+  }
+}

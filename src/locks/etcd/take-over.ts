@@ -1,0 +1,69 @@
+import { type Entry, same } from './entry.js';
+import type { OwnClaim, Resource } from './resource.js';
+import type { Contender } from './sight.js';
+import type { Site } from './site.js';
+import type { TimeLeft } from './time-left.js';
+
+/** What others have to know of a claim at once; that it holds a permit they can see. */
+export type Terms = Pick<Entry, 'lease'> & Partial<Pick<Entry, 'capacity' | 'placeLife'>>;
+
+/**
+ * Makes a claim that stands in the line this side's own, tied to a session that outlasts its lease. Nothing is written when
+ * that is so already; else it was another side's, or is on other terms from now on. `undefined` when it is gone.
+ *
+ * If two sides do it at once the later one has it. The key stays the same, so nobody else gets in meanwhile.
+ */
+export function takeOver(
+  site: Site,
+  resource: Resource,
+  contender: Contender,
+  terms: Terms,
+  time: TimeLeft,
+): Promise<OwnClaim | undefined> {
+  const claim = ownOf(site, resource, contender);
+  claim.entry = { ...claim.entry, ...terms };
+  const known = Object.entries(terms).every(([name, value]) => contender.entry?.[name as keyof Entry] === value);
+  return own(site, resource, claim, { tell: !known, lease: contender.lease, time });
+}
+
+/** The same, and the key says all of `entry`. */
+export function rewrite(
+  site: Site,
+  resource: Resource,
+  contender: Contender,
+  entry: Entry,
+  time: TimeLeft,
+): Promise<OwnClaim | undefined> {
+  const claim = ownOf(site, resource, contender);
+  claim.entry = entry;
+  return own(site, resource, claim, { tell: !same(contender.entry, entry), lease: contender.lease, time });
+}
+
+async function own(
+  site: Site,
+  resource: Resource,
+  claim: OwnClaim,
+  { tell, lease, time }: { tell: boolean; lease: string; time: TimeLeft },
+): Promise<OwnClaim | undefined> {
+  const duration = claim.entry.lease;
+  site.book.extend(claim, time.began, duration);
+  const session = await site.sessions.open(duration, time.ms);
+  const there = await site.relyingOn(session, async () => {
+    const write = tell || lease !== session.id;
+    const [there] = await Promise.all([
+      write ? site.write(resource, claim, session, time.ms) : true,
+      session.outlast(duration, time.ms),
+    ]);
+    claim.session = session;
+    return there;
+  });
+  return there && !claim.leaving ? claim : undefined;
+}
+
+function ownOf(site: Site, resource: Resource, contender: Contender): OwnClaim {
+  const entry = contender.entry as Entry;
+  const known = resource.claims.get(entry.id);
+  const claim = known?.key === contender.key ? known : site.claim(resource, entry, contender.key);
+  site.found(claim, contender);
+  return claim;
+}

@@ -1,0 +1,140 @@
+import type { Cancel, Clock } from '../../clock.js';
+import type { WatchEvent } from './client.js';
+import type { OwnClaim, Resource } from './resource.js';
+import type { Sight } from './sight.js';
+import type { WatchStream } from './watch-stream.js';
+
+/** Milliseconds that a resource is still watched for when nobody wants to hear of it any more: the next may come at once. */
+const linger = 500;
+
+/** Milliseconds before another look when one was not answered. */
+const retry = 1_000;
+
+interface Hooks {
+  /** Asks etcd who stands there. */
+  look(resource: Resource): Promise<Sight>;
+  /** Their weight is above the capacity by now: they stand in everybody's way. */
+  onTooHeavy(resource: Resource, claims: readonly OwnClaim[]): void;
+  onQuiet(resource: Resource): void;
+}
+
+/** Keeps what is known of resources up to date, while somebody here waits for one, or wants to hear of a permit of it. */
+export class Watches {
+  readonly #stream: WatchStream;
+  readonly #clock: Clock;
+  readonly #hooks: Hooks;
+  /** How to end the watch of a resource. */
+  readonly #watched = new Map<Resource, () => void>();
+  readonly #ending = new Map<Resource, Cancel>();
+  readonly #looking = new Set<Resource>();
+  readonly #again = new Set<Cancel>();
+  #closed = false;
+
+  constructor(stream: WatchStream, clock: Clock, hooks: Hooks) {
+    this.#stream = stream;
+    this.#clock = clock;
+    this.#hooks = hooks;
+  }
+
+  /** Whether what is known of the resource is kept up to date. */
+  has(resource: Resource): boolean {
+    return this.#watched.has(resource);
+  }
+
+  /** Begins or ends to watch it, as is wanted. */
+  attend(resource: Resource): void {
+    if (this.#closed) return;
+    if (!resource.interesting) return this.#endLater(resource);
+    this.#ending.get(resource)?.();
+    this.#ending.delete(resource);
+    if (this.#watched.has(resource)) return;
+    if (resource.sight) this.#begin(resource, resource.sight);
+    else this.#look(resource);
+  }
+
+  /** Calls those whose turn it may be by what is known. */
+  review(resource: Resource): void {
+    const tooHeavy = resource.callWhoMayEnter();
+    if (tooHeavy.length > 0) this.#hooks.onTooHeavy(resource, tooHeavy);
+  }
+
+  #begin(resource: Resource, { lineAt, settingsAt }: Sight): void {
+    const onEvents = (told: (event: WatchEvent) => boolean) => (events: readonly WatchEvent[]) => {
+      const news = events.map(told);
+      if (news.includes(true)) this.review(resource);
+    };
+    const onLost = () => this.#lost(resource);
+    const { line, settings } = resource.keys;
+    const ends = [
+      this.#stream.watch({
+        range: line,
+        from: lineAt + 1,
+        onEvents: onEvents((event) => resource.lineChanged(event)),
+        onLost,
+      }),
+      this.#stream.watch({
+        range: settings,
+        from: settingsAt + 1,
+        onEvents: onEvents((event) => resource.sight?.settingsChanged(event) ?? false),
+        onLost,
+      }),
+    ];
+    this.#watched.set(resource, () => {
+      for (const end of ends) end();
+    });
+  }
+
+  #lost(resource: Resource): void {
+    this.#end(resource);
+    for (const id of resource.claims.keys()) resource.listeners.call(id);
+    this.attend(resource);
+  }
+
+  #look(resource: Resource): void {
+    if (this.#looking.has(resource)) return;
+    this.#looking.add(resource);
+    this.#hooks
+      .look(resource)
+      .catch(() => this.#later(retry, () => this.attend(resource)))
+      .finally(() => this.#looking.delete(resource))
+      .then(() => resource.sight && this.attend(resource));
+  }
+
+  #endLater(resource: Resource): void {
+    if (!this.#watched.has(resource) || this.#ending.has(resource)) return;
+    const cancel = this.#later(linger, () => {
+      this.#end(resource);
+      this.#hooks.onQuiet(resource);
+    });
+    this.#ending.set(resource, cancel);
+  }
+
+  #end(resource: Resource): void {
+    this.#ending.get(resource)?.();
+    this.#ending.delete(resource);
+    this.#watched.get(resource)?.();
+    this.#watched.delete(resource);
+    // Nobody keeps it up to date from here on.
+    resource.sight = undefined;
+  }
+
+  #later(ms: number, callback: () => void): Cancel {
+    const cancel = this.#clock.after(ms, () => {
+      this.#again.delete(stop);
+      callback();
+    });
+    const stop = () => {
+      this.#again.delete(stop);
+      cancel();
+    };
+    this.#again.add(stop);
+    return stop;
+  }
+
+  close(): void {
+    this.#closed = true;
+    for (const cancel of this.#again) cancel();
+    this.#watched.clear();
+    this.#stream.close();
+  }
+}
