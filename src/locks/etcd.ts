@@ -48,7 +48,9 @@ function checkClient(etcd: EtcdClient & { readonly prefix?: unknown }): EtcdClie
     throw ConfigError.expected('etcd', "a URL such as 'etcd://localhost:2379', or an Etcd3 client", etcd);
   }
   if (etcd.prefix instanceof Uint8Array && etcd.prefix.length > 0) {
-    throw new ConfigError('Hand over the Etcd3 client itself instead of a namespace of it, and name a `prefix`');
+    throw new ConfigError(
+      'Hand over the Etcd3 client itself instead of a namespace of it, and name a `prefix`',
+    );
   }
   return etcd;
 }

@@ -1,6 +1,7 @@
 import { redact } from '../check.js';
 import { ConfigError } from '../errors.js';
 import type { Coordinator } from './coordinator.js';
+import { etcdCoordinator } from './etcd.js';
 import { memoryCoordinator } from './memory.js';
 import { redisCoordinator } from './redis.js';
 
@@ -27,6 +28,8 @@ const drivers: Readonly<Record<string, (url: string) => Coordinator>> = {
   'rediss+sentinel': (url) => redisCoordinator(url),
   'redis+cluster': (url) => redisCoordinator(url),
   'rediss+cluster': (url) => redisCoordinator(url),
+  etcd: (url) => etcdCoordinator(url),
+  etcds: (url) => etcdCoordinator(url),
 };
 
 /** The coordinator that is named or handed over. Throws `ConfigError` for what is neither. */

@@ -20,7 +20,12 @@ export function granted(sight: Sight, request: EnterRequest, grants: readonly Gr
 }
 
 /** What a claim is told that is not let in. */
-export async function busy(site: Site, sight: Sight, claim: Claim | undefined, time: TimeLeft): Promise<Busy> {
+export async function busy(
+  site: Site,
+  sight: Sight,
+  claim: Claim | undefined,
+  time: TimeLeft,
+): Promise<Busy> {
   const retryAfter = sight.retryAfter();
   const earlier = claim && sight.earlierRun(claim);
   if (!earlier) return { kind: 'busy', retryAfter };

@@ -27,20 +27,16 @@ export async function inspect(site: Site, resource: Resource, time: TimeLeft): P
   return {
     resource: resource.name,
     ...(capacity !== undefined && { capacity }),
-    ...(override && { override: { capacity: override.value, ...(expiresIn !== undefined && { expiresIn }) } }),
+    ...(override && {
+      override: { capacity: override.value, ...(expiresIn !== undefined && { expiresIn }) },
+    }),
     ...(pause && { paused: { until, ...(pause.reason && { reason: pause.reason }) } }),
     holders,
     waiting,
   };
 }
 
-function stateOf(
-  sight: Sight,
-  contender: Contender,
-  held: boolean,
-  now: number,
-  left: number,
-): ClaimState {
+function stateOf(sight: Sight, contender: Contender, held: boolean, now: number, left: number): ClaimState {
   const id = sight.idOf(contender);
   const { entry, lease } = contender;
   if (!entry) {

@@ -39,7 +39,9 @@ async function store(
   time: TimeLeft,
 ): Promise<void> {
   const lease = value && lasts !== undefined ? await site.calls.grant(secondsOf(lasts), time.ms) : undefined;
-  const before = value ? await put(site, { key, value, ...(lease && { lease: lease.id }) }, time) : await remove(site, key, time);
+  const before = value
+    ? await put(site, { key, value, ...(lease && { lease: lease.id }) }, time)
+    : await remove(site, key, time);
   // The lease of what was stored before has nothing to end any more.
   if (before && before.lease !== '0') await site.calls.revoke(before.lease, time.ms).catch(() => {});
 }

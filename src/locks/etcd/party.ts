@@ -17,12 +17,12 @@ import type {
 import { kind } from './calls.js';
 import { inspect } from './inspect.js';
 import { evict, leave } from './leave.js';
-import { Stand } from './line.js';
 import type { EtcdSource } from './open.js';
 import { pause, setCapacity } from './operators.js';
 import { Renewing } from './renew.js';
 import type { Resource } from './resource.js';
 import { Site } from './site.js';
+import { Stand } from './stand.js';
 import { TimeLeft } from './time-left.js';
 import { Try } from './try.js';
 
@@ -61,7 +61,9 @@ export class EtcdParty implements Coordinator {
   async enter(request: EnterRequest): Promise<Entered> {
     const { layout: asked = layout, resource: name } = request;
     if (asked !== layout) {
-      throw new ConfigError(`"${name}" has the layout "${asked}", and the etcd coordinator knows "${layout}" only`);
+      throw new ConfigError(
+        `"${name}" has the layout "${asked}", and the etcd coordinator knows "${layout}" only`,
+      );
     }
     return await this.#step(name, request, (resource) =>
       request.line

@@ -41,7 +41,8 @@ export class Renewing {
       const claim = resource?.claims.get(renewal.id);
       if (!resource || !claim) steps.push(this.#unknown(renewal));
       else if (!claim.granted) this.#say(renewal, false);
-      else if (!this.#hasNews(renewal, claim)) push(checks, claim.session as Session, { renewal, resource, claim });
+      else if (!this.#hasNews(renewal, claim))
+        push(checks, claim.session as Session, { renewal, resource, claim });
       else steps.push(this.#write(renewal, resource, asContender(claim)));
     }
     for (const [session, all] of checks) {

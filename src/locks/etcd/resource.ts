@@ -3,7 +3,7 @@ import type { WatchEvent } from './client.js';
 import type { Entry } from './entry.js';
 import { keysOf, type ResourceKeys } from './keys.js';
 import type { Session } from './session.js';
-import { type Contender, Sight } from './sight.js';
+import type { Contender, Sight } from './sight.js';
 
 /** A claim of this process, and its key: a permit or a place, or what was asked for and not yet answered. */
 export interface OwnClaim {
@@ -18,8 +18,10 @@ export interface OwnClaim {
   /** Revisions; 0 until the key is known to be there. */
   created: number;
   modified: number;
-  /** It has been granted to whoever asked; else it is a place. */
+  /** It has been granted to whoever asked. */
   granted: boolean;
+  /** It waits for its turn. */
+  waits: boolean;
   /** It is being given back. */
   leaving: boolean;
   /** On the clock's `now`: then it lapses, unless it was asked for or renewed again. */
@@ -32,8 +34,10 @@ export class Resource {
   readonly keys: ResourceKeys;
   readonly listeners = new Listeners();
   readonly claims = new Map<string, OwnClaim>();
-  /** Who stands there, if that was ever told. Kept up to date while the resource is watched. */
+  /** Who stands there, if that was ever told. */
   sight: Sight | undefined;
+  /** Whether what is known of it is kept up to date. */
+  watched = false;
   /** Steps that are under way. */
   steps = 0;
 
@@ -46,12 +50,12 @@ export class Resource {
   get interesting(): boolean {
     if (this.claims.size === 0) return false;
     if (this.listeners.size > 0) return true;
-    for (const { granted } of this.claims.values()) if (!granted) return true;
+    for (const { waits } of this.claims.values()) if (waits) return true;
     return false;
   }
 
   get idle(): boolean {
-    return this.claims.size === 0 && this.listeners.size === 0 && this.steps === 0;
+    return !this.watched && this.claims.size === 0 && this.listeners.size === 0 && this.steps === 0;
   }
 
   /** The claim is none of this side's any more. */
@@ -108,7 +112,7 @@ export class Resource {
     const { sight } = this;
     if (!sight) return tooHeavy;
     const places = new Map<string, OwnClaim>();
-    for (const claim of this.claims.values()) if (!claim.granted && !claim.leaving) places.set(claim.key, claim);
+    for (const claim of this.claims.values()) if (claim.waits && !claim.leaving) places.set(claim.key, claim);
     if (places.size === 0) return tooHeavy;
     for (const { contender, held } of sight.survey()) {
       const claim = places.get(contender.key);

@@ -73,6 +73,7 @@ export class Site {
       created: 0,
       modified: 0,
       granted: false,
+      waits: false,
       leaving: false,
       until: Number.POSITIVE_INFINITY,
     };
@@ -81,7 +82,10 @@ export class Site {
   }
 
   /** The claim's key is there. */
-  found(claim: OwnClaim, { created, modified, entry }: Pick<Contender, 'created' | 'modified' | 'entry'>): void {
+  found(
+    claim: OwnClaim,
+    { created, modified, entry }: Pick<Contender, 'created' | 'modified' | 'entry'>,
+  ): void {
     claim.created = created;
     claim.modified = modified;
     claim.written = entry;
@@ -90,9 +94,17 @@ export class Site {
   /** It holds a permit for `lease` milliseconds from `since`, a moment on the clock. */
   grant(claim: OwnClaim, lease: number, since: number): Grant {
     claim.granted = true;
+    claim.waits = false;
     if (!claim.entry.held) claim.entry = { ...claim.entry, held: true, since: Math.round(this.clock.wall()) };
     this.book.extend(claim, since, lease);
     return { id: claim.id, token: tokenOf(claim.created, claim.entry), lease };
+  }
+
+  /** It waits for its turn, for `life` milliseconds from `since` unless it asks again. */
+  queue(resource: Resource, claim: OwnClaim, life: number, since: number): void {
+    claim.waits = true;
+    this.book.extend(claim, since, life);
+    this.watches.attend(resource);
   }
 
   /** Writes what the claim says of itself, and ties its key to the session. False when its key is gone. */

@@ -52,9 +52,10 @@ export class Stand {
     const { sight, claims } = this.#resource;
     const claim = claims.get(this.#claim.id);
     const session = claim?.session;
-    if (!sight || !claim || !session || claim.granted || !this.#site.watches.has(this.#resource)) return undefined;
+    if (!sight || !claim || !session || claim.granted || !this.#resource.watched) return undefined;
     const standing = sight.standing(claim.key);
-    if (!standing?.held || standing.contender.lease !== session.id || !this.#asBefore(standing)) return undefined;
+    if (!standing?.held || standing.contender.lease !== session.id || !this.#asBefore(standing))
+      return undefined;
     await this.#site.relyingOn(session, () => session.outlast(this.#request.lease, this.#time.ms));
     if (claims.get(claim.id) !== claim || claim.leaving) return undefined;
     return this.#grant(sight, claim);
@@ -134,14 +135,15 @@ export class Stand {
     const standing = sight.standing(contender.key) as Standing;
     const own = this.#resource.claims.get(this.#claim.id);
     const holds = standing.held || (own?.key === contender.key && own.granted);
-    if (!holds && (await this.#isRefused(sight, contender))) return await busy(this.#site, sight, this.#claim, this.#time);
+    if (!holds && (await this.#isRefused(sight, contender)))
+      return await busy(this.#site, sight, this.#claim, this.#time);
     if (!holds && contender.entry?.weight !== weight) return await this.#remove(contender.key);
 
     const terms = holds ? { lease, capacity } : { lease, capacity, placeLife };
     const claim = await takeOver(this.#site, this.#resource, contender, terms, this.#time);
     if (!claim) return undefined;
     if (holds) return this.#grant(sight, claim);
-    this.#site.book.extend(claim, this.#time.began, placeLife);
+    this.#site.queue(this.#resource, claim, placeLife, this.#time.began);
     return { kind: 'queued', ahead: standing.ahead, retryAfter: sight.retryAfter(contender.key) };
   }
 

@@ -22,7 +22,9 @@ export function takeOver(
 ): Promise<OwnClaim | undefined> {
   const claim = ownOf(site, resource, contender);
   claim.entry = { ...claim.entry, ...terms };
-  const known = Object.entries(terms).every(([name, value]) => contender.entry?.[name as keyof Entry] === value);
+  const known = Object.entries(terms).every(
+    ([name, value]) => contender.entry?.[name as keyof Entry] === value,
+  );
   return own(site, resource, claim, { tell: !known, lease: contender.lease, time });
 }
 

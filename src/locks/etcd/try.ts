@@ -103,10 +103,7 @@ export class Try {
     const session = await this.#site.sessions.open(lease, this.#time.ms);
     const claims = fresh.map((claim, rank) => this.#newClaim(claim, rank, session));
     const joined = await this.#site.relyingOn(session, async () => {
-      const [joined] = await Promise.all([
-        this.#put(claims, session),
-        session.outlast(lease, this.#time.ms),
-      ]);
+      const [joined] = await Promise.all([this.#put(claims, session), session.outlast(lease, this.#time.ms)]);
       return joined;
     });
     if (!joined) return;

@@ -82,7 +82,10 @@ export class WatchStream {
 
   #opened(stream: Stream): void {
     stream.on('error', () => this.#broken(stream));
-    if (this.#closed || this.#watched.size === 0) return cancel(stream);
+    if (this.#closed || this.#watched.size === 0) {
+      cancel(stream);
+      return;
+    }
     stream.on('end', () => this.#broken(stream));
     stream.on('data', (answer) => this.#heard(stream, answer));
     this.#stream = stream;

@@ -36,18 +36,16 @@ export class Watches {
     this.#hooks = hooks;
   }
 
-  /** Whether what is known of the resource is kept up to date. */
-  has(resource: Resource): boolean {
-    return this.#watched.has(resource);
-  }
-
   /** Begins or ends to watch it, as is wanted. */
   attend(resource: Resource): void {
     if (this.#closed) return;
-    if (!resource.interesting) return this.#endLater(resource);
+    if (!resource.interesting) {
+      this.#endLater(resource);
+      return;
+    }
     this.#ending.get(resource)?.();
     this.#ending.delete(resource);
-    if (this.#watched.has(resource)) return;
+    if (resource.watched) return;
     if (resource.sight) this.#begin(resource, resource.sight);
     else this.#look(resource);
   }
@@ -79,6 +77,7 @@ export class Watches {
         onLost,
       }),
     ];
+    resource.watched = true;
     this.#watched.set(resource, () => {
       for (const end of ends) end();
     });
@@ -93,15 +92,15 @@ export class Watches {
   #look(resource: Resource): void {
     if (this.#looking.has(resource)) return;
     this.#looking.add(resource);
-    this.#hooks
+    // What it brings is noticed, and then this begins.
+    void this.#hooks
       .look(resource)
       .catch(() => this.#later(retry, () => this.attend(resource)))
-      .finally(() => this.#looking.delete(resource))
-      .then(() => resource.sight && this.attend(resource));
+      .finally(() => this.#looking.delete(resource));
   }
 
   #endLater(resource: Resource): void {
-    if (!this.#watched.has(resource) || this.#ending.has(resource)) return;
+    if (!resource.watched || this.#ending.has(resource)) return;
     const cancel = this.#later(linger, () => {
       this.#end(resource);
       this.#hooks.onQuiet(resource);
@@ -114,6 +113,7 @@ export class Watches {
     this.#ending.delete(resource);
     this.#watched.get(resource)?.();
     this.#watched.delete(resource);
+    resource.watched = false;
     // Nobody keeps it up to date from here on.
     resource.sight = undefined;
   }

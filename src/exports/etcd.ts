@@ -1,0 +1,1 @@
+export { type EtcdClient, type EtcdOptions, etcdCoordinator } from '../locks/etcd.js';
