@@ -22,6 +22,10 @@ export class Book {
     return this.#resources.size;
   }
 
+  get all(): Resource[] {
+    return [...this.#resources.values()];
+  }
+
   find(name: string): Resource | undefined {
     return this.#resources.get(name);
   }

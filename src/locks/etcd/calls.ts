@@ -38,8 +38,12 @@ const courtesy = 20;
 export class Calls {
   /** Told when a member that should answer did not. */
   onSilence: (() => void) | undefined;
+  /** Told when etcd's history is not what it was: a backup was restored, or it has lost its data. */
+  onTurnedBack: (() => void) | undefined;
   readonly #source: EtcdSource;
   readonly #clock: Clock;
+  /** The latest that is known. */
+  #revision = 0;
   #client: Promise<EtcdClient> | undefined;
   #closed = false;
 
@@ -49,8 +53,16 @@ export class Calls {
   }
 
   /** `doubt` is called for each attempt of which it is not known whether it took effect, or will. */
-  transact(request: Transaction, timeout: number, doubt?: () => void): Promise<TransactionAnswer> {
-    return this.#repeat(timeout, (client, deadline) => client.kv.txn(request, deadline), doubt);
+  async transact(request: Transaction, timeout: number, doubt?: () => void): Promise<TransactionAnswer> {
+    const before = this.#revision;
+    const transact = (client: EtcdClient, deadline: CallDeadline) => client.kv.txn(request, deadline);
+    const answer = await this.#repeat(timeout, transact, doubt);
+    const revision = Number(answer.header.revision);
+    if (revision < before) {
+      this.#revision = revision;
+      this.onTurnedBack?.();
+    } else if (revision > this.#revision) this.#revision = revision;
+    return answer;
   }
 
   /** A new lease of so many seconds, or more where the servers know none so short. A lost answer leaves one that lapses. */

@@ -9,6 +9,8 @@ export interface SessionContext {
   readonly clock: Clock;
   /** The keys of all claims that are known here. */
   readonly keysInUse: () => ReadonlySet<string>;
+  /** Told once when a session's lease has ended. */
+  readonly onGone: (session: Session) => void;
 }
 
 /** Milliseconds after a doubt at which a session looks for keys that nobody knows of. */
@@ -30,10 +32,10 @@ export class Session {
   readonly hex: string;
   /** Milliseconds. */
   readonly duration: number;
-  gone = false;
+  readonly #context: SessionContext;
   readonly #calls: Calls;
   readonly #clock: Clock;
-  readonly #keysInUse: () => ReadonlySet<string>;
+  #gone = false;
   #confirmedAt: Moment;
   #confirming: { readonly sentAt: Moment; readonly answer: Promise<void> } | undefined;
   #audit: Cancel | undefined;
@@ -43,14 +45,14 @@ export class Session {
     this.hex = BigInt(lease.id).toString(16);
     this.duration = lease.seconds * 1_000;
     this.#confirmedAt = sentAt;
+    this.#context = context;
     this.#calls = context.calls;
     this.#clock = context.clock;
-    this.#keysInUse = context.keysInUse;
   }
 
   /** Whether it stands on the server for certain. */
   get stands(): boolean {
-    return !this.gone && since(this.#clock, this.#confirmedAt) < this.duration;
+    return !this.#gone && since(this.#clock, this.#confirmedAt) < this.duration;
   }
 
   /**
@@ -62,13 +64,21 @@ export class Session {
     await this.#confirm(allowed, timeout);
   }
 
-  /** Sees to it that what is tied to it is not about to lapse. Throws `LeaseGone`. */
-  async linger(timeout: number): Promise<void> {
-    await this.#confirm(this.duration / 3, timeout);
+  /** Asks whether it stands. Throws `LeaseGone`. */
+  async ask(timeout: number): Promise<void> {
+    await this.#confirm(0, timeout);
+  }
+
+  /** Its lease has ended, and with it all keys that are tied to it. */
+  end(): void {
+    if (this.#gone) return;
+    this.#gone = true;
+    this.#audit?.();
+    this.#context.onGone(this);
   }
 
   async #confirm(age: number, timeout: number): Promise<void> {
-    if (this.gone) throw new LeaseGone();
+    if (this.#gone) throw new LeaseGone();
     if (since(this.#clock, this.#confirmedAt) <= age) return;
     const out = this.#confirming;
     if (out && since(this.#clock, out.sentAt) <= age) return await out.answer;
@@ -85,7 +95,7 @@ export class Session {
   async #keepAlive(sentAt: Moment, timeout: number): Promise<void> {
     const seconds = await this.#calls.keepAlive(this.id, timeout);
     if (seconds <= 0) {
-      this.gone = true;
+      this.end();
       throw new LeaseGone();
     }
     if (sentAt.now > this.#confirmedAt.now) this.#confirmedAt = sentAt;
@@ -110,7 +120,7 @@ export class Session {
 
   async #removeStrays(): Promise<void> {
     const { keys } = await this.#calls.lookAtLease(this.id, auditTimeout, true);
-    const known = this.#keysInUse();
+    const known = this.#context.keysInUse();
     const strays = keys.filter((key) => !known.has(key.toString())).slice(0, mostAtOnce);
     if (strays.length === 0) return;
     const success = strays.map((key) => ({ request_delete_range: { key } }));
@@ -121,7 +131,7 @@ export class Session {
   async close(idle: boolean, timeout: number): Promise<void> {
     this.#audit?.();
     const { stands } = this;
-    this.gone = true;
+    this.#gone = true;
     if (idle && stands) await this.#calls.revoke(this.id, timeout).catch(() => {});
   }
 }

@@ -34,7 +34,7 @@ export class Sessions {
   /** A server that was away, or a new leader, gives every lease its full time once more. */
   async #survived(session: Session, timeout: number): Promise<boolean> {
     try {
-      await session.linger(timeout);
+      await session.ask(timeout);
       return true;
     } catch (error) {
       if (!(error instanceof LeaseGone)) throw error;

@@ -32,9 +32,17 @@ export class Site {
     this.clock = clock;
     this.calls = new Calls(source, clock);
     this.book = new Book(prefix, clock);
-    this.sessions = new Sessions({ calls: this.calls, clock, keysInUse: () => this.book.keys });
+    this.sessions = new Sessions({
+      calls: this.calls,
+      clock,
+      keysInUse: () => this.book.keys,
+      onGone: (session) => this.book.lose(session),
+    });
     const stream = new WatchStream(this.calls, clock);
     this.calls.onSilence = stream.suspect;
+    this.calls.onTurnedBack = () => {
+      for (const resource of this.book.all) this.watches.lookAgain(resource);
+    };
     this.book.onLapse = this.lapse;
     this.watches = new Watches(stream, clock, {
       look: (resource) => this.look(resource, quietTimeout),
@@ -130,8 +138,7 @@ export class Site {
       return await step();
     } catch (error) {
       if (!(error instanceof LeaseGone)) throw error;
-      session.gone = true;
-      this.book.lose(session);
+      session.end();
       return undefined;
     }
   }

@@ -1,7 +1,7 @@
 import type { Busy, Claim, EnterRequest, Grant, Granted } from '../coordinator.js';
 import { busy, checkWeight, granted } from './answers.js';
 import { mostAtOnce } from './calls.js';
-import type { Transaction } from './client.js';
+import type { Comparison, Transaction } from './client.js';
 import { encode, newEntry } from './entry.js';
 import { removeKeys } from './leave.js';
 import { asContender, type OwnClaim, type Resource } from './resource.js';
@@ -15,6 +15,8 @@ import { TimeLeft } from './time-left.js';
 interface Run {
   readonly held: readonly Contender[];
   readonly fresh: readonly Claim[];
+  /** What has to be so still when the newcomers join. */
+  readonly provided: Comparison[];
 }
 
 /**
@@ -47,9 +49,9 @@ export class Try {
     const { claims } = this.#request;
     if (this.#mustLook) await this.#look();
     while (this.#grants.length < claims.length && this.#time.ms > 0) {
-      const { held, fresh } = this.#next();
+      const { held, fresh, provided } = this.#next();
       if (held.length > 0) await this.#grantAgain(held);
-      else if (fresh.length > 0) await this.#join(fresh);
+      else if (fresh.length > 0) await this.#join(fresh, provided);
       else if (!this.#certain) await this.#look();
       else break;
     }
@@ -85,7 +87,7 @@ export class Try {
         fresh.push(claim);
       }
     }
-    return { held, fresh };
+    return { held, fresh, provided: unchanged(this.#resource.keys, this.#sight) };
   }
 
   async #grantAgain(held: readonly Contender[]): Promise<void> {
@@ -98,12 +100,15 @@ export class Try {
     }
   }
 
-  async #join(fresh: readonly Claim[]): Promise<void> {
+  async #join(fresh: readonly Claim[], provided: Comparison[]): Promise<void> {
     const { lease } = this.#request;
     const session = await this.#site.sessions.open(lease, this.#time.ms);
     const claims = fresh.map((claim, rank) => this.#newClaim(claim, rank, session));
     const joined = await this.#site.relyingOn(session, async () => {
-      const [joined] = await Promise.all([this.#put(claims, session), session.outlast(lease, this.#time.ms)]);
+      const [joined] = await Promise.all([
+        this.#put(claims, provided, session),
+        session.outlast(lease, this.#time.ms),
+      ]);
       return joined;
     });
     if (!joined) return;
@@ -122,11 +127,11 @@ export class Try {
   }
 
   /** False when something has changed, and nothing was put. */
-  async #put(claims: readonly OwnClaim[], session: Session): Promise<boolean> {
+  async #put(claims: readonly OwnClaim[], provided: Comparison[], session: Session): Promise<boolean> {
     const { keys } = this.#resource;
     const sight = this.#sight;
     const request: Transaction = {
-      compare: unchanged(keys, sight),
+      compare: provided,
       success: claims.map(({ key, entry }) => ({
         request_put: { key: Buffer.from(key), value: encode(entry), lease: session.id },
       })),
@@ -143,9 +148,12 @@ export class Try {
       const { entry } = claim;
       this.#site.found(claim, { created: revision, modified: revision, entry });
     }
+    const contenders = claims.map(asContender);
     if (sight.lineAt === 0) this.#certain = true;
-    sight.joined(claims.map(asContender), revision);
+    sight.joined(contenders, revision);
     this.#site.notice(this.#resource, sight);
+    // Somebody else here may have seen more meanwhile.
+    if (this.#resource.sight !== sight) this.#resource.sight?.joined(contenders, revision);
     // Given back before the answer came, by one who did not wait for it.
     const unwanted = claims.filter(({ leaving }) => leaving);
     if (unwanted.length > 0) this.#site.lapse(this.#resource, unwanted);

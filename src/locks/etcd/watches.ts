@@ -7,7 +7,7 @@ import type { WatchStream } from './watch-stream.js';
 /** Milliseconds that a resource is still watched for when nobody wants to hear of it any more: the next may come at once. */
 const linger = 500;
 
-/** Milliseconds before another look when one was not answered. */
+/** Milliseconds before it is tried again when a look was not answered, or a watch was refused. */
 const retry = 1_000;
 
 interface Hooks {
@@ -27,6 +27,8 @@ export class Watches {
   readonly #watched = new Map<Resource, () => void>();
   readonly #ending = new Map<Resource, Cancel>();
   readonly #looking = new Set<Resource>();
+  /** Those that etcd would not let be watched just now. */
+  readonly #resting = new Set<Resource>();
   readonly #again = new Set<Cancel>();
   #closed = false;
 
@@ -45,7 +47,7 @@ export class Watches {
     }
     this.#ending.get(resource)?.();
     this.#ending.delete(resource);
-    if (resource.watched) return;
+    if (resource.watched || this.#resting.has(resource)) return;
     if (resource.sight) this.#begin(resource, resource.sight);
     else this.#look(resource);
   }
@@ -83,10 +85,20 @@ export class Watches {
     });
   }
 
-  #lost(resource: Resource): void {
+  /** What is known of it is not to be relied on: whoever waits asks for itself. */
+  lookAgain(resource: Resource): void {
     this.#end(resource);
     for (const id of resource.claims.keys()) resource.listeners.call(id);
     this.attend(resource);
+  }
+
+  #lost(resource: Resource): void {
+    this.#resting.add(resource);
+    this.lookAgain(resource);
+    this.#later(retry, () => {
+      this.#resting.delete(resource);
+      this.attend(resource);
+    });
   }
 
   #look(resource: Resource): void {
