@@ -1,15 +1,19 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { noop } from 'cockatiel';
 import { Etcd3 } from 'etcd3';
+import { afterAll, beforeAll } from 'vitest';
+import type { EtcdClient, Transaction } from '../../src/locks/etcd/client.js';
 import type { EtcdParty } from '../../src/locks/etcd/party.js';
 import { etcdCoordinator } from '../../src/locks/etcd.js';
 import type { CoordinatorHarness } from '../conformance/coordinator.js';
 
 /** A harness for the suite: keys of its own for each test, in an etcd that others may use too. */
-export function etcdHarness(server: { readonly url: string }, histories: number): CoordinatorHarness {
+export function etcdHarness(server: { readonly url: string }): CoordinatorHarness {
   let prefix = newPrefix();
   let names = 0;
   let parties: EtcdParty[] = [];
+  const raw = useRawClient(server);
   return {
     features: {
       fair: true,
@@ -25,36 +29,37 @@ export function etcdHarness(server: { readonly url: string }, histories: number)
       parties.push(party);
       return party;
     },
-    pass: (ms) => sleep(ms).then(() => {}),
+    pass: async (ms) => sleep(ms),
     name: () => `resource-${++names}`,
     idle: async () => {
-      const keys = await keysBelow(server.url, prefix);
+      const keys = await raw().getAll().prefix(prefix).keys();
       return keys.length === 0 && parties.every(({ size }) => size === 0);
     },
     cleanup: async () => {
       prefix = newPrefix();
       parties = [];
     },
-    histories,
+    histories: 5,
   };
 }
 
+/** What the names of keys begin with that nobody else uses. */
 export function newPrefix(): string {
   return `test-${randomUUID()}/`;
 }
 
-/** Every key that begins so. */
-export async function keysBelow(url: string, prefix: string): Promise<string[]> {
-  const client = rawClient(url);
-  try {
-    return await client.getAll().prefix(prefix).keys();
-  } finally {
-    client.close();
-  }
+/** An etcd3 client for a test file, as somebody else would use it. */
+export function useRawClient(server: { readonly url: string }): () => Etcd3 {
+  let client: Etcd3 | undefined;
+  beforeAll(() => {
+    client = rawClient(server.url);
+  });
+  afterAll(() => client?.close());
+  return () => client!;
 }
 
 export function rawClient(url: string): Etcd3 {
-  return new Etcd3({ hosts: hostsOf(url) });
+  return new Etcd3({ hosts: hostsOf(url), faultHandling: { host: () => noop, global: noop } });
 }
 
 /** `http://127.0.0.1:1234` and so on. */
@@ -63,4 +68,68 @@ export function hostsOf(url: string): string[] {
     .replace('etcd://', '')
     .split(',')
     .map((host) => `http://${host}`);
+}
+
+/** A client that writes down what it is asked. */
+export class RecordingClient implements EtcdClient {
+  readonly transactions: Transaction[] = [];
+  keepAlives = 0;
+  leases = 0;
+  watches = 0;
+  readonly #client: Etcd3;
+
+  constructor(url: string) {
+    this.#client = rawClient(url);
+  }
+
+  readonly kv: EtcdClient['kv'] = {
+    txn: (request, options) => {
+      this.transactions.push(request);
+      return (this.#client as EtcdClient).kv.txn(request, options);
+    },
+  };
+
+  readonly leaseClient: EtcdClient['leaseClient'] = {
+    leaseGrant: (request, options) => {
+      this.leases++;
+      return this.#client.leaseClient.leaseGrant(request, options);
+    },
+    leaseRevoke: (request, options) => this.#client.leaseClient.leaseRevoke(request, options),
+    leaseTimeToLive: (request, options) => this.#client.leaseClient.leaseTimeToLive(request, options),
+    leaseKeepAlive: (options) => {
+      this.keepAlives++;
+      return this.#client.leaseClient.leaseKeepAlive(options);
+    },
+  };
+
+  readonly watchClient: EtcdClient['watchClient'] = {
+    watch: () => {
+      this.watches++;
+      return (this.#client as EtcdClient).watchClient.watch();
+    },
+  };
+
+  /** Transactions that may write. */
+  get writes(): number {
+    return this.transactions.filter((request) => operationsOf(request).some(writes)).length;
+  }
+
+  forget(): void {
+    this.transactions.length = 0;
+    this.keepAlives = 0;
+    this.leases = 0;
+    this.watches = 0;
+  }
+
+  close(): void {
+    this.#client.close();
+  }
+}
+
+export function operationsOf({ success = [], failure = [] }: Transaction) {
+  return [...success, ...failure];
+}
+
+function writes(operation: object): boolean {
+  return !('request_range' in operation);
 }

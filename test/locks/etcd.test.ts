@@ -2,6 +2,4 @@ import { coordinatorSuite } from '../conformance/coordinator.js';
 import { useShared } from '../support/servers/index.js';
 import { etcdHarness } from './etcd-kit.js';
 
-const server = useShared('etcd');
-
-coordinatorSuite('etcd', etcdHarness(server, 5));
+coordinatorSuite('etcd', etcdHarness(useShared('etcd')));

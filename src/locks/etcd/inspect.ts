@@ -1,6 +1,7 @@
 import type { ClaimState, ResourceState } from '../coordinator.js';
+import { type Entry, purpose } from './entry.js';
 import type { Resource } from './resource.js';
-import type { Contender, Sight } from './sight.js';
+import type { Contender } from './sight.js';
 import type { Site } from './site.js';
 import type { TimeLeft } from './time-left.js';
 import { tokenOf } from './token.js';
@@ -15,13 +16,16 @@ export async function inspect(site: Site, resource: Resource, time: TimeLeft): P
   const { capacity: override, pause } = sight.settings;
   const left = await timesLeft(site, [...sight.contenders, override, pause], time);
   const now = Math.round(site.clock.wall());
+  const capacity = override?.value ?? sight.contenders.findLast(({ entry }) => entry)?.entry?.capacity;
   const [holders, waiting]: [ClaimState[], ClaimState[]] = [[], []];
   for (const { contender, held } of sight.survey()) {
-    const state = stateOf(sight, contender, held, now, left.get(contender.lease) ?? 0);
+    const life = left.get(contender.lease) ?? 0;
+    const state = contender.entry
+      ? ownState(contender.entry, held, now, life)
+      : foreignState(sight.idOf(contender), contender, capacity, now, life);
     if (held) holders.push({ ...state, token: tokenOf(contender.created, contender.entry) });
     else waiting.push(state);
   }
-  const capacity = override?.value ?? sight.contenders.findLast(({ entry }) => entry)?.entry?.capacity;
   const expiresIn = override && left.get(override.lease);
   const until = now + (left.get(pause?.lease ?? '') ?? 0);
   return {
@@ -36,25 +40,16 @@ export async function inspect(site: Site, resource: Resource, time: TimeLeft): P
   };
 }
 
-function stateOf(sight: Sight, contender: Contender, held: boolean, now: number, left: number): ClaimState {
-  const id = sight.idOf(contender);
-  const { entry, lease } = contender;
-  if (!entry) {
-    const owner = `lease ${BigInt(lease).toString(16)}`;
-    return { id, owner, weight: sight.inForce(1), since: now, until: now + left, foreign: true };
-  }
-  const { owner, task, message, weight, since, placeLife } = entry;
-  const life = held ? entry.lease : (placeLife ?? entry.lease);
-  return {
-    id,
-    owner,
-    ...(task !== undefined && { task }),
-    ...(message !== undefined && { message }),
-    weight,
-    since,
-    until: now + Math.min(left, life),
-    foreign: false,
-  };
+function ownState(entry: Entry, held: boolean, now: number, left: number): ClaimState {
+  const { id, owner, task, message, weight, since, lease, placeLife = lease } = entry;
+  const until = now + Math.min(left, held ? lease : placeLife);
+  return { id, owner, ...purpose({ task, message }), weight, since, until, foreign: false };
+}
+
+/** It takes all there is. */
+function foreignState(id: string, { lease }: Contender, capacity = 1, now: number, left: number): ClaimState {
+  const owner = `lease ${BigInt(lease).toString(16)}`;
+  return { id, owner, weight: capacity, since: now, until: now + left, foreign: true };
 }
 
 /** Milliseconds that leases have left, by their ids. */

@@ -36,9 +36,6 @@ const features: CoordinatorFeatures = {
   minLease: 2_000,
 };
 
-/** The only layout there is: what Go's `concurrency` and `etcdctl lock` write. */
-const layout = 'go';
-
 /** One side's dealings with an etcd, until it is closed. */
 export class EtcdParty implements Coordinator {
   readonly kind = kind;
@@ -59,13 +56,7 @@ export class EtcdParty implements Coordinator {
   }
 
   async enter(request: EnterRequest): Promise<Entered> {
-    const { layout: asked = layout, resource: name } = request;
-    if (asked !== layout) {
-      throw new ConfigError(
-        `"${name}" has the layout "${asked}", and the etcd coordinator knows "${layout}" only`,
-      );
-    }
-    return await this.#step(name, request, (resource) =>
+    return await this.#step(request.resource, request, (resource) =>
       request.line
         ? new Stand(this.#site, resource, request).run()
         : new Try(this.#site, resource, request).run(),

@@ -1,4 +1,4 @@
-import { Listeners } from '../memory/listeners.js';
+import { Listeners } from '../listeners.js';
 import type { WatchEvent } from './client.js';
 import type { Entry } from './entry.js';
 import { keysOf, type ResourceKeys } from './keys.js';

@@ -88,7 +88,7 @@ export class Watches {
   /** What is known of it is not to be relied on: whoever waits asks for itself. */
   lookAgain(resource: Resource): void {
     this.#end(resource);
-    for (const id of resource.claims.keys()) resource.listeners.call(id);
+    resource.listeners.callAll();
     this.attend(resource);
   }
 

@@ -1,4 +1,4 @@
-export { startEtcd, startEtcdCluster } from './etcd.js';
+export { type EtcdOptions, startEtcd, startEtcdCluster } from './etcd.js';
 export { freePort, freePorts } from './ports.js';
 export { type RabbitMqOptions, type RabbitMqServer, startRabbitMq } from './rabbitmq.js';
 export { type RedisOptions, type RedisServer, startRedis } from './redis.js';

@@ -17,7 +17,7 @@ export const kinds = {
   redis: { start: () => startRedis(), variable: 'LOCKKEEPER_TEST_REDIS' },
   'redis-cluster': { start: startRedisCluster, variable: 'LOCKKEEPER_TEST_REDIS_CLUSTER' },
   'redis-sentinel': { start: startRedisSentinel, variable: 'LOCKKEEPER_TEST_REDIS_SENTINEL' },
-  etcd: { start: startEtcd, variable: 'LOCKKEEPER_TEST_ETCD' },
+  etcd: { start: () => startEtcd(), variable: 'LOCKKEEPER_TEST_ETCD' },
   'etcd-cluster': { start: startEtcdCluster, variable: 'LOCKKEEPER_TEST_ETCD_CLUSTER' },
   zookeeper: { start: () => startZooKeeper(), variable: 'LOCKKEEPER_TEST_ZOOKEEPER' },
   'zookeeper-ensemble': {

@@ -1,8 +1,5 @@
-import { execFile } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { ask } from './ask.js';
+import { makeCertificate } from './certificate.js';
 import { temporaryFolder } from './folders.js';
 import { freePort } from './ports.js';
 import { locate, programs } from './programs.js';
@@ -82,14 +79,4 @@ function tlsSettings(port: number): Record<string, string | number> {
     'tls-ca-cert-file': 'cert.pem',
     'tls-auth-clients': 'no',
   };
-}
-
-/** Makes a certificate that signs itself. Returns it in PEM. */
-async function makeCertificate(folder: string): Promise<string> {
-  const request =
-    'req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost';
-  const names = ['-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1'];
-  const files = ['-keyout', join(folder, 'key.pem'), '-out', join(folder, 'cert.pem')];
-  await promisify(execFile)(locate(programs.openssl), [...request.split(' '), ...names, ...files]);
-  return readFile(join(folder, 'cert.pem'), 'utf8');
 }

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, inject } from 'vitest';
-import { startEtcd, startEtcdCluster } from './etcd.js';
+import { type EtcdOptions, startEtcd, startEtcdCluster } from './etcd.js';
 import { type KindName, kinds } from './kinds.js';
 import { type RabbitMqOptions, type RabbitMqServer, startRabbitMq } from './rabbitmq.js';
 import { type RedisOptions, type RedisServer, startRedis } from './redis.js';
@@ -16,7 +16,7 @@ import { startZooKeeper, startZooKeeperEnsemble, type ZooKeeperOptions } from '.
 export const useRedis = (options?: RedisOptions): RedisServer => use(() => startRedis(options));
 export const useRedisCluster = (): Ensemble => use(startRedisCluster);
 export const useRedisSentinel = (): RedisSentinel => use(startRedisSentinel);
-export const useEtcd = (): SingleServer => use(startEtcd);
+export const useEtcd = (options?: EtcdOptions): SingleServer => use(() => startEtcd(options));
 export const useEtcdCluster = (): Ensemble => use(startEtcdCluster);
 export const useZooKeeper = (options?: ZooKeeperOptions): SingleServer => use(() => startZooKeeper(options));
 export const useZooKeeperEnsemble = (options?: ZooKeeperOptions): Ensemble =>
