@@ -78,7 +78,7 @@ export function nameSuite(kit: Kit): void {
 
   where(kit.idle !== undefined)('leaves nothing of names that are no longer used', async () => {
     const [alice, bob] = await kit.parties();
-    for (let round = 0; round < 10; round++) {
+    for (let round = 0; round < 3; round++) {
       await Promise.all(Array.from({ length: 100 }, (_, i) => use(i % 2 ? alice : bob, kit.name())));
     }
     if (features.rate)
