@@ -181,7 +181,11 @@ describe('a limit that does not fit', () => {
   } as const;
 
   it.each<[string, Limit<[]>, string]>([
-    ['locked on a rate', locked('sms'), '"sms" is a rate: use `limited` for it, not `locked`; without a task, `locks.start`'],
+    [
+      'locked on a rate',
+      locked('sms'),
+      '"sms" is a rate: use `limited` for it, not `locked`; without a task, `locks.start`',
+    ],
     [
       'locked on a rate, by a pattern',
       locked('rate:a'),
