@@ -25,8 +25,8 @@ interface Batch {
   readonly pending: Pending[];
 }
 
-/** A script keeps the server from everything else while it runs. */
-const mostAtOnce = 128;
+/** More go in several calls: while the server is at one of them, this side is at the answers to another. */
+const mostAtOnce = 32;
 
 /**
  * Sends steps to the server, those of one turn of the event loop together, each in time.

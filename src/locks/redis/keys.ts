@@ -5,9 +5,9 @@
  * name. A resource whose own name says so goes to the slot it names, next to the user's keys.
  */
 export interface Keys {
-  /** A hash: what is known of the resource, and its holders and places by the ids of their claims. */
+  /** What is known of the resource, its holders and its places: a text where that is little, else a hash. */
   readonly state: string;
-  /** A sorted set: when each holder and each place ends. */
+  /** A sorted set: when each of several holders and places ends. */
   readonly ends: string;
   /** A sorted set: the places by their tickets. */
   readonly line: string;
@@ -17,6 +17,10 @@ export interface Keys {
   readonly charges: string;
   /** A text: the last fencing token of the layout `string`. Its being there says that this layout is in use. */
   readonly fence: string;
+  /** A text: why a resource in the layout `string` is on hold. */
+  readonly pause: string;
+  /** The key of the layout `string`, to be looked at where that can be done in the same step; else `state` again. */
+  readonly shared: string;
 }
 
 export function keysOf(prefix: string, resource: string): Keys {
@@ -28,6 +32,8 @@ export function keysOf(prefix: string, resource: string): Keys {
     rate: `${base}:rate`,
     charges: `${base}:charges`,
     fence: fenceOf(base, resource),
+    pause: `${base}:pause`,
+    shared: isPlain(resource) || tagOf(resource) !== undefined ? resource : `${base}:state`,
   };
 }
 

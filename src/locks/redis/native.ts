@@ -11,10 +11,10 @@ import type {
   ResourceState,
 } from '../coordinator.js';
 import { nativeFeatures } from './features.js';
-import { type Layout, pauseResource } from './layout.js';
+import type { Layout } from './layout.js';
 import { book } from './scripts/bookings.js';
 import { evict, exit } from './scripts/claims.js';
-import { inspect, setCapacity } from './scripts/operators.js';
+import { inspect, pause, setCapacity } from './scripts/operators.js';
 import { enter, renew } from './scripts/permits.js';
 import type { RedisService } from './service.js';
 import { stateOf } from './state.js';
@@ -39,8 +39,8 @@ export class NativeLayout implements Layout {
     const { wakes } = this.#service;
     this.#service.mustBeOpen();
     if (line && !wakes.ready) await wakes.begin();
-    const { state, ends, line: places, fence } = this.#service.keysOf(resource);
-    const step = { keys: [state, ends, places, fence], args: questionOf(request, wakes.channel) };
+    const { state, ends, line: places, fence, shared } = this.#service.keysOf(resource);
+    const step = { keys: [state, ends, places, fence, shared], args: questionOf(request, wakes.channel) };
     return enteredOf(request, await this.#service.run(enter, resource, step, timeout));
   }
 
@@ -101,8 +101,14 @@ export class NativeLayout implements Layout {
     await this.#service.run(setCapacity, resource, step, timeout);
   }
 
-  pause(resource: string, ms: number, options: CallOptions & { reason?: string }): Promise<void> {
-    return pauseResource(this.#service, resource, ms, options);
+  async pause(
+    resource: string,
+    ms: number,
+    { timeout, reason = '' }: CallOptions & { reason?: string },
+  ): Promise<void> {
+    const { state, ends, line } = this.#service.keysOf(resource);
+    const step = { keys: [state, ends, line], args: [ms, reason] };
+    await this.#service.run(pause, resource, step, timeout);
   }
 }
 

@@ -1,4 +1,5 @@
 import { ConfigError } from '../../errors.js';
+import type { Script } from '../../redis/script.js';
 import type {
   Booking,
   CallOptions,
@@ -10,12 +11,20 @@ import type {
   Renewal,
   ResourceState,
 } from '../coordinator.js';
+import type { Step } from './batches.js';
 import { stringFeatures } from './features.js';
-import { type Layout, pauseResource } from './layout.js';
+import type { Layout } from './layout.js';
 import { otherLayout, redeliveredOf, servesOf } from './native.js';
-import { enterString, evictString, exitString, inspectString, renewString } from './scripts/string.js';
+import {
+  enterString,
+  evictString,
+  exitString,
+  inspectString,
+  pauseString,
+  renewString,
+} from './scripts/string.js';
 import type { RedisService } from './service.js';
-import { pairsOf, pauseOf, servedBy } from './state.js';
+import { servedBy } from './state.js';
 
 /** Nobody is told when the key is free, so whoever waits looks again after so many milliseconds, at most. */
 const poll = { least: 100, spread: 150 };
@@ -42,35 +51,35 @@ export class StringLayout implements Layout {
   }
 
   async enter(request: EnterRequest): Promise<Entered> {
-    const { resource, claims, owner, capacity, weight, lease, line, timeout } = request;
+    const { resource, claims, capacity, weight, lease, timeout } = request;
     checkMutex(resource, capacity, weight);
     const [claim] = claims as [Claim];
     const name = this.#nameOf(resource);
-    const { state, fence } = this.#service.keysOf(name);
-    const rest = `${JSON.stringify([owner, this.#service.wakes.channel]).slice(1)}\n${servesOf(claim)}`;
-    const args = [beginOf(claim), rest, Math.ceil(lease), redeliveredOf(claim)];
-    const step = { keys: [name, fence, state], args };
-    const [kind, ...reply] = await this.#service.run(enterString, resource, step, timeout);
-    if (kind === 'granted') {
-      return { kind, grants: [{ id: claim.id, token: BigInt(reply[0]), lease }], capacity: 1 };
-    }
-    if (kind === 'layout') throw otherLayout(resource, 'native');
-    if (kind === 'foreign') throw noLock(resource, reply[0]);
-    const [left, ownUntil] = reply;
-    if (ownUntil !== '') return { kind: 'busy', retryAfter: ownUntil, ownUntil };
-    const soon = poll.least + Math.random() * poll.spread;
-    if (line) return { kind: 'queued', ahead: 0, retryAfter: left > 0 ? Math.min(left, soon) : soon };
-    return { kind: 'busy', retryAfter: left > 0 ? left : soon };
+    const { fence, pause, state } = this.#service.keysOf(name);
+    const begin = beginOf(claim);
+    const args = [
+      begin + this.#restOf(request, claim),
+      Buffer.byteLength(begin),
+      Math.ceil(lease),
+      redeliveredOf(claim),
+    ];
+    const step = { keys: [name, fence, pause, state], args };
+    const reply = await this.#service.run(enterString, resource, step, timeout);
+    if (Array.isArray(reply)) return refusalOf(request, reply);
+    return { kind: 'granted', grants: [{ id: claim.id, token: BigInt(reply), lease }], capacity: 1 };
+  }
+
+  /** The rest of the value: for those who look, as is the time, which is this side's. */
+  #restOf({ owner }: EnterRequest, claim: Claim): string {
+    return `${JSON.stringify([owner, this.#service.wakes.channel, Date.now()]).slice(1)}\n${servesOf(claim)}`;
   }
 
   async renew(permits: readonly Renewal[], { timeout }: CallOptions): Promise<Map<string, 'kept' | 'lost'>> {
     this.#service.mustBeOpen();
     const answers = permits.map(async (permit) => {
-      const name = this.#nameOf(permit.resource);
-      const { fence } = this.#service.keysOf(name);
       const serves = permit.serves ? servesOf(permit.serves) : '';
-      const step = { keys: [name, fence], args: [beginOf(permit), Math.ceil(permit.lease), serves] };
-      const kept = await this.#service.run(renewString, permit.resource, step, timeout);
+      const args = [beginOf(permit), Math.ceil(permit.lease), serves];
+      const kept = await this.#onKey(renewString, permit, args, timeout);
       return [permit.id, kept === 1 ? 'kept' : 'lost'] as const;
     });
     return new Map(await Promise.all(answers));
@@ -78,33 +87,29 @@ export class StringLayout implements Layout {
 
   async exit(claims: readonly ClaimRef[], { timeout }: CallOptions): Promise<void> {
     this.#service.mustBeOpen();
-    const step = (claim: ClaimRef) =>
-      this.#service.run(exitString, claim.resource, this.#claim(claim), timeout);
-    await Promise.all(claims.map(step));
+    await Promise.all(claims.map((claim) => this.#onKey(exitString, claim, [beginOf(claim)], timeout)));
   }
 
   async evict(claim: ClaimRef, { timeout }: CallOptions): Promise<boolean> {
-    return (await this.#service.run(evictString, claim.resource, this.#claim(claim), timeout)) === 1;
+    return (await this.#onKey(evictString, claim, [beginOf(claim), claim.id], timeout)) === 1;
   }
 
-  #claim(claim: ClaimRef) {
-    const name = this.#nameOf(claim.resource);
-    const { fence } = this.#service.keysOf(name);
-    return { keys: [name, fence], args: [beginOf(claim), claim.id] };
+  #onKey(script: Script, { resource }: ClaimRef, args: Step['args'], timeout: number): Promise<unknown> {
+    return this.#service.run(script, resource, { keys: [this.#nameOf(resource)], args }, timeout);
   }
 
   async inspect(resource: string, { timeout }: CallOptions): Promise<ResourceState> {
     const name = this.#nameOf(resource);
-    const { state, fence } = this.#service.keysOf(name);
-    const step = { keys: [name, fence, state], args: [] };
+    const step = { keys: [name, this.#service.keysOf(name).pause], args: [] };
     const reply = await this.#service.run(inspectString, resource, step, timeout);
-    const [time, value, left, token, fields] = reply;
+    const [time, value, left, reason, pauseLeft] = reply;
     const now = Number(time);
+    const paused = { until: Math.round(now + pauseLeft), ...(reason !== '' && { reason }) };
     return {
       resource,
       ...(value !== '' && { capacity: 1 }),
-      ...pauseOf(pairsOf(fields), now),
-      holders: value === '' ? [] : [holderOf(value, now, left, token)],
+      ...(pauseLeft > 0 && { paused }),
+      holders: value === '' ? [] : [holderOf(value, now, left)],
       waiting: [],
     };
   }
@@ -119,9 +124,31 @@ export class StringLayout implements Layout {
     if (capacity !== undefined) checkMutex(resource, capacity, 1);
   }
 
-  pause(resource: string, ms: number, options: CallOptions & { reason?: string }): Promise<void> {
-    return pauseResource(this.#service, this.#nameOf(resource), ms, options);
+  async pause(
+    resource: string,
+    ms: number,
+    { timeout, reason = '' }: CallOptions & { reason?: string },
+  ): Promise<void> {
+    const { fence, pause } = this.#service.keysOf(this.#nameOf(resource));
+    await this.#service.run(
+      pauseString,
+      resource,
+      { keys: [fence, pause], args: [Math.ceil(ms), reason] },
+      timeout,
+    );
   }
+}
+
+/** Why there is no permit now. Who may wait looks again soon, for nobody tells it. */
+function refusalOf({ resource, line }: EnterRequest, [kind, ...reply]: (string | number)[]): Entered {
+  if (kind === 'layout') throw otherLayout(resource, 'native');
+  if (kind === 'foreign') throw noLock(resource, String(reply[0]));
+  const left = Number(reply[0]);
+  const ownUntil = reply[1] ? Number(reply[1]) : undefined;
+  if (ownUntil !== undefined) return { kind: 'busy', retryAfter: ownUntil, ownUntil };
+  const soon = poll.least + Math.random() * poll.spread;
+  if (line) return { kind: 'queued', ahead: 0, retryAfter: left > 0 ? Math.min(left, soon) : soon };
+  return { kind: 'busy', retryAfter: left > 0 ? left : soon };
 }
 
 /** What the value of a claim begins with, and of no other. */
@@ -129,20 +156,19 @@ function beginOf({ id }: { readonly id: string }): string {
   return `["lk1",${JSON.stringify(id)},`;
 }
 
-function holderOf(value: string, now: number, left: number, token: string): ClaimState {
+function holderOf(value: string, now: number, left: number): ClaimState {
   const until = left < 0 ? Number.POSITIVE_INFINITY : Math.round(now + left);
   if (!value.startsWith('["lk1",')) {
     return { id: value, owner: '', weight: 1, since: 0, until, foreign: true };
   }
-  const [first = '[]', serves = '[]'] = value.split('\n');
-  const [, id, owner] = JSON.parse(first) as string[];
+  const [first = '[]', serves = '[]', token = '0'] = value.split('\n');
+  const [, id, owner, , since] = JSON.parse(first) as [string, string, string, string, number];
   return {
-    id: id as string,
-    owner: owner as string,
+    id,
+    owner,
     ...servedBy(serves),
     weight: 1,
-    // A token is the time of its grant, in microseconds, unless the clock was set back.
-    since: Math.floor(Number(token) / 1_000),
+    since,
     until,
     token: BigInt(token),
     foreign: false,

@@ -1,6 +1,7 @@
 import { Script } from '../../../redis/script.js';
 import { rates } from './rate.js';
-import { steps } from './steps.js';
+import { texts } from './resource.js';
+import { clock, steps } from './steps.js';
 
 /**
  * Asks for a start under a rate. Asking again with the same id gives the same booking; when its time has come, that redeems
@@ -10,7 +11,7 @@ import { steps } from './steps.js';
  * ARGV  id interval per burst cost reach tolerance dry(1|0)
  * reply now | later AFTER | beyond AFTER | version VERSION
  */
-export const book = new Script(`${steps}${rates}
+export const book = new Script(`${steps}${clock}${texts}${rates}
 local function after(at) return math.max(0, math.ceil(at - now - rounding)) end
 
 -- The keys last as long as they say anything: until the last booking is void, and nothing is owed any more.
@@ -33,8 +34,8 @@ end
 
 -- Burst, leeway and size are times under the rate.
 local function question()
-  local q = { id = arg(), interval = number(), per = number(), burst = number(), cost = number(), reach = number(),
-    tolerance = number(), dry = arg() == '1' }
+  local q = { id = arg(), interval = tonumber(arg()), per = tonumber(arg()), burst = tonumber(arg()), cost = tonumber(arg()),
+    reach = tonumber(arg()), tolerance = tonumber(arg()), dry = arg() == '1' }
   q.leeway, q.burst, q.size = math.max(q.interval, q.per / 10), q.burst * q.interval, q.cost * q.interval
   return q
 end
@@ -66,9 +67,11 @@ local function charge(rate, q, opens)
 end
 
 return forEach(function()
-  local known = redis.call('HMGET', key(), 'version', 'pausedUntil')
-  local rate, q = openRate(key(), key()), question()
-  if known[1] and known[1] ~= '1' then return { 'version', known[1] } end
+  local state, rate, q = key(), openRate(key(), key()), question()
+  local text, hash = textOf(state)
+  local known = hash and redis.call('HMGET', state, 'version', 'pausedUntil') or {}
+  local wrong = wrongVersion(text or known[1])
+  if wrong then return wrong end
   local opens = math.max(now, tonumber(known[2]) or 0)
   local booked = chargeOf(rate, q.id)
   if booked and not booked.begun then

@@ -1,17 +1,18 @@
 import { Script } from '../../../redis/script.js';
-import { resource } from './resource.js';
-import { steps } from './steps.js';
+import { crowd, lone, texts } from './resource.js';
+import { clock, steps } from './steps.js';
 
 /**
  * All there is of a resource. Changes nothing.
  *
  * KEYS  state ends line rate charges
- * reply NOW STATE(field value …) ENDS(id score …) LINE(id …) RATE(field value …) CHARGES(id score …)
+ * reply NOW STATE(text, or field value …) ENDS(id score …) LINE(id …) RATE(field value …) CHARGES(id score …)
  */
-export const inspect = new Script(`${steps}
+export const inspect = new Script(`${steps}${clock}${texts}
 return forEach(function()
   local state, ends, line, marks, charges = key(), key(), key(), key(), key()
-  return { string.format('%.3f', now), redis.call('HGETALL', state), redis.call('ZRANGE', ends, 0, -1, 'WITHSCORES'),
+  local text = textOf(state)
+  return { string.format('%.3f', now), text or redis.call('HGETALL', state), redis.call('ZRANGE', ends, 0, -1, 'WITHSCORES'),
     redis.call('ZRANGE', line, 0, -1), redis.call('HGETALL', marks), redis.call('ZRANGE', charges, 0, -1, 'WITHSCORES') }
 end)
 `);
@@ -24,9 +25,9 @@ end)
  * ARGV  capacity(or nothing) expiresIn(or nothing)
  * reply 1 | version VERSION
  */
-export const setCapacity = new Script(`${resource}
+export const setCapacity = new Script(`${steps}${clock}${texts}${lone}${crowd}
 return forEach(function()
-  local r, capacity, expiresIn = open(), number(), number()
+  local r, capacity, expiresIn = open(key(), key(), key()), tonumber(arg()), tonumber(arg())
   if r.wrong then return r.wrong end
   r.override, r.overrideUntil, r.ordered = capacity, expiresIn and now + expiresIn, true
   if capacity then put(r, 'capacity', capacity) end
@@ -53,9 +54,9 @@ end)
  * ARGV  ms reason(or nothing)
  * reply 1 | version VERSION
  */
-export const pause = new Script(`${resource}
+export const pause = new Script(`${steps}${clock}${texts}${lone}${crowd}
 return forEach(function()
-  local r, ms, reason = open(), number(), arg()
+  local r, ms, reason = open(key(), key(), key()), tonumber(arg()), arg()
   if r.wrong then return r.wrong end
   r.ordered, r.paused = true, ms > 0 and now + ms or nil
   redis.call('HDEL', r.state, 'pausedUntil', 'pauseReason')

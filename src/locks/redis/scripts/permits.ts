@@ -1,17 +1,52 @@
 import { Script } from '../../../redis/script.js';
-import { resource } from './resource.js';
+import { crowd, lone, texts } from './resource.js';
+import { clock, steps } from './steps.js';
 
 /**
  * A claim is granted only when nobody stands ahead of it, and its weight and those of all holders together are within the
  * capacity in force. Asking again with the same id gives the same permit with a fresh lease, so a lost reply is mended by
  * the next question.
  *
- * KEYS  state ends line fence
+ * KEYS  state ends line fence shared
  * ARGV  weight capacity lease placeLife line(1|0) channel owner claims, then of each claim: id message(if redelivered) serves
  * reply granted CAPACITY ALSO_DECLARED TOKEN… | queued AHEAD RETRY_AFTER | busy RETRY_AFTER OWN_UNTIL | heavy CAPACITY |
  *       layout | version VERSION
  */
-export const enter = new Script(String.raw`${resource}
+export const enter = new Script(String.raw`${steps}${clock}${texts}${lone}
+local function question()
+  local q = { state = key(), ends = key(), line = key(), fence = key(), shared = key(), weight = tonumber(arg()), capacity = tonumber(arg()),
+    lease = tonumber(arg()), placeLife = tonumber(arg()), mayWait = arg() == '1', channel = arg(), owner = arg(),
+    count = tonumber(arg()), claims = {} }
+  for i = 1, q.count do q.claims[i] = { id = arg(), message = arg(), serves = arg() } end
+  return q
+end
+
+-- Whether it is held in the layout 'string', or was lately.
+local function isShared(q)
+  local value = redis.pcall('GET', q.shared)
+  return redis.call('EXISTS', q.fence) == 1 or type(value) == 'string' and string.sub(value, 1, 7) == '["lk1",'
+end
+
+-- Where nobody holds anything, or one that leaves no room, or the same claim.
+local function enterAlone(q, text)
+  if q.count > 1 and 2 * q.weight <= q.capacity then return nil end
+  local l, claim = loneOf(text), q.claims[1]
+  if l and l.capacity ~= q.capacity then return nil end
+  if l and l.id ~= claim.id then
+    if q.mayWait or claim.message ~= '' or q.weight > q.capacity or l.weight + q.weight <= q.capacity then return nil end
+    return { 'busy', told(l.ends - now), '' }
+  end
+  if not l then
+    if q.weight > q.capacity then return { 'heavy', q.capacity } end
+    l = { weight = q.weight, token = tokenAfter(tokenIn(text)), since = math.floor(now), capacity = q.capacity,
+      channel = q.channel, owner = q.owner, serves = claim.serves, id = claim.id }
+  end
+  writeLone(q.state, l, q.lease)
+  return { 'granted', q.capacity, '', l.token }
+end
+
+local function crowded()
+${crowd}
 local function declare(r, capacity)
   if r.declared ~= capacity then
     if r.declared then
@@ -31,10 +66,10 @@ end
 local function endOfEarlierRun(r, claim)
   if claim.message == '' or not r.known then return nil end
   local last
-  local holders = redis.call('ZRANGE', r.ends, 0, -1, 'WITHSCORES')
-  for i = 1, #holders, 2 do
-    local serves = string.match(recordOf(r, holders[i]) or '', '^h .*\n(.-)$')
-    if serves and cjson.decode(serves)[2] == claim.message then last = tonumber(holders[i + 1]) end
+  local claims = redis.call('ZRANGE', r.ends, 0, -1, 'WITHSCORES')
+  for i = 1, #claims, 2 do
+    local serves = string.match(recordOf(r, claims[i]) or '', '^h .*\n(.-)$')
+    if serves and cjson.decode(serves)[2] == claim.message then last = tonumber(claims[i + 1]) end
   end
   return last
 end
@@ -51,23 +86,23 @@ local function heldAgain(r, claim, record, lease)
   return token
 end
 
-local function grant(r, claim, record, q)
-  r.token = tokenAfter(r.token)
-  r.used = r.used + q.weight
-  r.granted = true
-  if record then redis.call('ZREM', r.line, claim.id) end
+local function grant(r, claim, isPlace, q)
+  r.token, r.used, r.granted = tokenAfter(r.token), r.used + q.weight, true
+  if isPlace then redis.call('ZREM', r.line, claim.id) end
   lasts(r, claim.id, q.lease)
   put(r, 'token', r.token)
-  put(r, ':' .. claim.id, string.format('h %d %s %.0f %s\n%s\n%s', q.weight, r.token, now, q.channel, q.owner, claim.serves))
+  put(r, ':' .. claim.id, 'h ' .. q.weight .. ' ' .. r.token .. ' ' .. math.floor(now) .. ' ' .. q.channel .. '\n' .. q.owner
+    .. '\n' .. claim.serves)
   return r.token
 end
 
 local function queue(r, claim, q)
   local record = recordOf(r, claim.id)
-  local since = record and string.match(record, '^p %d+ %d+ (%d+)') or string.format('%.0f', now)
+  local since = string.match(record or '', '^p %d+ %d+ (%d+)') or math.floor(now)
   if not record then redis.call('ZADD', r.line, redis.call('HINCRBY', r.state, 'ticket', 1), claim.id) end
   lasts(r, claim.id, q.placeLife)
-  put(r, ':' .. claim.id, string.format('p %d %d %s %s\n%s\n%s', q.weight, q.capacity, since, q.channel, q.owner, claim.serves))
+  put(r, ':' .. claim.id, 'p ' .. q.weight .. ' ' .. q.capacity .. ' ' .. since .. ' ' .. q.channel .. '\n' .. q.owner .. '\n'
+    .. claim.serves)
   r.queued = true
   close(r)
   return { 'queued', redis.call('ZRANK', r.line, claim.id), retryAfter(r) }
@@ -83,28 +118,16 @@ local function refuse(r, q, earlierRun, inForce)
   return { 'busy', retryAfter(r), earlierRun and told(earlierRun - now) or '' }
 end
 
-local function question()
-  local q = { weight = number(), capacity = number(), lease = number(), placeLife = number(), line = arg() == '1',
-    channel = arg(), owner = arg(), claims = {} }
-  for i = 1, number() do q.claims[i] = { id = arg(), message = arg(), serves = arg() } end
-  return q
-end
-
-return forEach(function()
-  local r, fence, q = open(), key(), question()
+return function(q)
+  local r = open(q.state, q.ends, q.line)
   if r.wrong then return r.wrong end
-  if r.layout ~= 'native' then
-    if redis.call('EXISTS', fence) == 1 then return { 'layout' } end
-    put(r, 'layout', 'native')
-  end
-  local inForce = r.override or q.capacity
-  if not r.known and q.weight > inForce then return { 'heavy', inForce } end
-  local alsoDeclared, head = declare(r, q.capacity), headOf(r)
+  local inForce, alsoDeclared, head = r.override or q.capacity, declare(r, q.capacity), headOf(r)
   local reply = { 'granted', inForce, alsoDeclared }
   for _, claim in ipairs(q.claims) do
     local record = recordOf(r, claim.id)
     local token = heldAgain(r, claim, record, q.lease)
-    if not token and (not head or head == claim.id) and fits(r, q.weight, q.capacity) and not endOfEarlierRun(r, claim) then
+    local isFirst = not head or head == claim.id
+    if not token and isFirst and fits(r, q.weight, q.capacity) and not endOfEarlierRun(r, claim) then
       token = grant(r, claim, record, q)
       if record then head = headOf(r) end
     end
@@ -117,8 +140,22 @@ return forEach(function()
   end
   local first = q.claims[1]
   local earlierRun = endOfEarlierRun(r, first)
-  if q.line and q.weight <= inForce and not earlierRun then return queue(r, first, q) end
+  if q.mayWait and q.weight <= inForce and not earlierRun then return queue(r, first, q) end
   return refuse(r, q, earlierRun, inForce)
+end
+end
+
+local enterCrowd
+return forEach(function()
+  local q = question()
+  local text, hash = textOf(q.state)
+  local wrong = wrongVersion(text)
+  if wrong then return wrong end
+  if not text and not hash and isShared(q) then return { 'layout' } end
+  local reply = not hash and enterAlone(q, text)
+  if reply then return reply end
+  enterCrowd = enterCrowd or crowded()
+  return enterCrowd(q)
 end)
 `);
 
@@ -129,17 +166,39 @@ end)
  * ARGV  id lease serves(or nothing)
  * reply 1 kept, 0 lost | version VERSION
  */
-export const renew = new Script(String.raw`${resource}
-return forEach(function()
-  local r, id, lease, serves = open(), arg(), number(), arg()
+export const renew = new Script(String.raw`${steps}${clock}${texts}${lone}
+local function renewAlone(state, text, id, lease, serves)
+  local l = loneOf(text)
+  if not l or l.id ~= id then return 0 end
+  if serves ~= '' then l.serves = serves end
+  writeLone(state, l, lease)
+  return 1
+end
+
+local function crowded()
+${crowd}
+return function(state, ends, line, id, lease, serves)
+  local r = open(state, ends, line)
   if r.wrong then return r.wrong end
   local record = recordOf(r, id)
-  local held = record and string.sub(record, 1, 1) == 'h'
+  local held = string.sub(record or '', 1, 1) == 'h'
   if held then
     lasts(r, id, lease)
     if serves ~= '' then put(r, ':' .. id, string.match(record, '^.-\n.-\n') .. serves) end
   end
   close(r)
   return held and 1 or 0
+end
+end
+
+local renewCrowd
+return forEach(function()
+  local state, ends, line, id, lease, serves = key(), key(), key(), arg(), tonumber(arg()), arg()
+  local text, hash = textOf(state)
+  local wrong = wrongVersion(text)
+  if wrong then return wrong end
+  if not hash then return renewAlone(state, text, id, lease, serves) end
+  renewCrowd = renewCrowd or crowded()
+  return renewCrowd(state, ends, line, id, lease, serves)
 end)
 `);

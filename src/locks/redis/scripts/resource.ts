@@ -1,23 +1,81 @@
-import { steps } from './steps.js';
-
 /**
  * A resource in the layout `native`, version 1.
  *
- * The hash `state` has fields of its own, and one for each claim, `:ID`, with three lines:
+ * Most locks are held once and waited for by nobody, or free. Then the key `state` is a text, which costs one command to
+ * read and one to write:
+ *
+ *     1 h WEIGHT TOKEN SINCE UNTIL CAPACITY CHANNEL       or, free and used lately:  1 i TOKEN
+ *     the owner, as JSON
+ *     the task and the message, as JSON
+ *     the id
+ *
+ * With more to say it is a hash, which has fields of its own, and one for each claim, `:ID`:
  *
  *     h WEIGHT TOKEN SINCE CHANNEL       or, of a place:  p WEIGHT CAPACITY SINCE CHANNEL
  *     the owner, as JSON
  *     the task and the message, as JSON
  *
- * `ends` has every claim by when it ends, `line` the places by their tickets. Whoever opens a resource drops what has
- * lapsed first; whoever closes it writes what has changed, makes the keys last as long as what is in them, and wakes the
- * first in line if it fits. A script is one step, so nobody sees what is in between, and one that the server is killed in
- * has not been.
+ * Then `ends` has every claim by when it ends, and `line` the places by their tickets. A script is one step: nobody sees
+ * what is in between, and one that the server is killed in has not been.
  */
-export const resource = `${steps}
+
+/** Reads the text. */
+export const texts = `
+-- The text, or nothing; and whether it is a hash.
+local function textOf(state)
+  local text = redis.pcall('GET', state)
+  if type(text) == 'table' then return nil, true end
+  return text, false
+end
+
+-- An answer, when the text is of a version that is not known.
+local function wrongVersion(text)
+  local version = text and string.match(text, '^%S+')
+  return version and version ~= '1' and { 'version', version } or nil
+end
+
+local function writeIdle(state, token)
+  redis.call('SET', state, '1 i ' .. token, 'PX', idle)
+end
+`;
+
+/** Writes it. Needs the clock. */
+export const lone = String.raw`
+local function loneOf(text)
+  local weight, token, since, ends, capacity, channel, owner, serves, id =
+    string.match(text or '', '^1 h (%d+) (%d+) (%d+) (%d+) (%d+) (%S+)\n([^\n]*)\n([^\n]*)\n(.*)$')
+  if not weight or tonumber(ends) <= now then return nil end
+  return { weight = tonumber(weight), token = token, since = since, ends = tonumber(ends), capacity = tonumber(capacity),
+    channel = channel, owner = owner, serves = serves, id = id }
+end
+
+local function writeLone(state, l, lease)
+  redis.call('SET', state, '1 h ' .. l.weight .. ' ' .. l.token .. ' ' .. l.since .. ' ' .. math.floor(now + lease) .. ' '
+    .. l.capacity .. ' ' .. l.channel .. '\n' .. l.owner .. '\n' .. l.serves .. '\n' .. l.id, 'PX', math.ceil(lease) + idle)
+end
+
+-- The last token of a resource that is held by nobody.
+local function tokenIn(text)
+  return string.match(text or '', '^1 %a (%d+)$') or string.match(text or '', '^1 h %d+ (%d+)')
+end
+`;
+
+/**
+ * The rest: whoever opens a resource makes a hash of the text, and drops what has lapsed; whoever closes it writes what has
+ * changed, makes the keys last as long as what is in them, and wakes the first in line if it fits.
+ *
+ * Goes into a function that is called when it is needed, for most steps do without.
+ */
+export const crowd = String.raw`
+local forever = 9e15
+
 local function put(r, field, value)
   r.writes[#r.writes + 1] = field
   r.writes[#r.writes + 1] = value
+end
+
+local function recordOf(r, id)
+  return r.known and redis.call('HGET', r.state, ':' .. id)
 end
 
 local function drop(r, id, record)
@@ -29,8 +87,16 @@ local function drop(r, id, record)
   r.dropped = true
 end
 
-local function recordOf(r, id)
-  return r.known and redis.call('HGET', r.state, ':' .. id)
+local function spread(r, text)
+  r.token = tokenIn(text)
+  redis.call('DEL', r.state)
+  local l = loneOf(text)
+  if not l then return false end
+  redis.call('HSET', r.state, 'version', '1', 'used', l.weight, 'token', l.token, 'declared', l.capacity, 'declaredAt', l.since,
+    ':' .. l.id, 'h ' .. l.weight .. ' ' .. l.token .. ' ' .. l.since .. ' ' .. l.channel .. '\n' .. l.owner .. '\n' .. l.serves)
+  redis.call('ZADD', r.ends, l.ends, l.id)
+  r.last = l.ends
+  return true
 end
 
 local function ahead(text)
@@ -38,20 +104,22 @@ local function ahead(text)
   return at and at > now and at or nil
 end
 
-local function open()
-  local r = { state = key(), ends = key(), line = key(), writes = {}, last = 0 }
-  local f = redis.call('HMGET', r.state, 'version', 'layout', 'used', 'token', 'keptUntil', 'pausedUntil',
-    'capacity', 'capacityUntil', 'declared', 'declaredAt', 'before', 'beforeAt')
-  r.known, r.layout, r.used, r.token, r.kept = f[1], f[2], tonumber(f[3]) or 0, f[4], tonumber(f[5]) or 0
-  r.paused, r.override, r.overrideUntil = ahead(f[6]), tonumber(f[7]), ahead(f[8])
-  if f[8] and not r.overrideUntil then r.override = nil end
-  r.declared, r.declaredAt, r.before, r.beforeAt = tonumber(f[9]), tonumber(f[10]), tonumber(f[11]), tonumber(f[12])
+local function open(state, ends, line)
+  local r = { state = state, ends = ends, line = line, writes = {}, last = 0, used = 0, kept = 0 }
+  local text, hash = textOf(state)
+  r.wrong = wrongVersion(text)
+  if r.wrong then return r end
+  r.known = hash or text and spread(r, text)
   if not r.known then return r end
-  if r.known ~= '1' then
-    r.wrong = { 'version', r.known }
-    return r
-  end
-  for _, id in ipairs(redis.call('ZRANGEBYSCORE', r.ends, '-inf', now)) do drop(r, id, recordOf(r, id)) end
+  local f = redis.call('HMGET', state, 'version', 'used', 'token', 'keptUntil', 'pausedUntil', 'capacity', 'capacityUntil',
+    'declared', 'declaredAt', 'before', 'beforeAt')
+  r.wrong = wrongVersion(f[1])
+  if r.wrong then return r end
+  r.used, r.token, r.kept = tonumber(f[2]) or 0, f[3], tonumber(f[4]) or 0
+  r.paused, r.override, r.overrideUntil = ahead(f[5]), tonumber(f[6]), ahead(f[7])
+  if f[7] and not r.overrideUntil then r.override = nil end
+  r.declared, r.declaredAt, r.before, r.beforeAt = tonumber(f[8]), tonumber(f[9]), tonumber(f[10]), tonumber(f[11])
+  for _, id in ipairs(redis.call('ZRANGEBYSCORE', ends, '-inf', now)) do drop(r, id, recordOf(r, id)) end
   return r
 end
 
@@ -70,16 +138,15 @@ local function wake(r)
   if fits(r, tonumber(weight), tonumber(capacity)) then redis.call('PUBLISH', channel, head) end
 end
 
--- From now on the claim lasts so long, until it is renewed.
+-- From now on the claim lasts so long, unless it is renewed.
 local function lasts(r, id, ms)
   redis.call('ZADD', r.ends, now + ms, id)
   r.last = math.max(r.last, now + ms)
+  r.alive = true
 end
 
-local forever = 9e15
-
 -- All keys of a resource last equally long, so that none goes while another still counts on it: as long as there is a
--- claim, or an order. Twice as long as that takes now, so that not every renewal has to prolong it.
+-- claim or an order. Twice as long as that takes now, so that not every renewal has to prolong them.
 local function prolong(r, last)
   local ordered = math.max(r.override and (r.overrideUntil or forever) or 0, r.paused or 0)
   r.kept = math.min(forever, math.ceil(math.max(2 * last - now, ordered, now + idle)))
@@ -95,17 +162,24 @@ local function lastOf(r)
   return tonumber(redis.call('ZRANGE', r.ends, -1, -1, 'WITHSCORES')[2]) or now
 end
 
+local function isEmpty(r)
+  if r.alive or r.known and not r.dropped then return false end
+  return redis.call('EXISTS', r.ends) == 0
+end
+
 local function close(r)
-  if r.last > r.kept then
-    prolong(r, r.last)
-  elseif r.ordered or (r.dropped and redis.call('EXISTS', r.ends) == 0) then
-    prolong(r, lastOf(r))
+  local empty = isEmpty(r)
+  if empty and not r.override and not r.paused then
+    if r.known then redis.call('DEL', r.state) end
+    if r.token then writeIdle(r.state, r.token) end
+    return
   end
+  if r.last > r.kept then prolong(r, r.last) elseif empty or r.ordered then prolong(r, lastOf(r)) end
   if r.dropped or r.granted then put(r, 'used', r.used) end
   if #r.writes > 0 then redis.call('HSET', r.state, 'version', '1', unpack(r.writes)) end
   if r.prolonged then expire(r, r.state) end
   if r.prolonged or r.last > 0 then expire(r, r.ends) end
-  if r.known and (r.prolonged or r.queued) then expire(r, r.line) end
+  if r.prolonged or r.queued then expire(r, r.line) end
   if r.dropped or r.granted or r.ordered then wake(r) end
 end
 `;

@@ -5,8 +5,6 @@
  * and so do the replies. Time is the server's, in milliseconds; no client ever sends a clock.
  */
 export const steps = `
-local time = redis.call('TIME')
-local now = time[1] * 1000 + time[2] / 1000
 local keysRead, argsRead = 0, 0
 
 local function key()
@@ -19,22 +17,28 @@ local function arg()
   return ARGV[argsRead]
 end
 
-local function number() return tonumber(arg()) end
-
 local function forEach(step)
   local replies = {}
   while keysRead < #KEYS do replies[#replies + 1] = step() end
   return replies
 end
 
+-- Milliseconds for which a resource is remembered that nobody uses: a clock that is set back by less lets no token fall.
+local idle = 3000
+`;
+
+/** For scripts that go by the clock. */
+export const clock = `
+local time = redis.call('TIME')
+local now = time[1] * 1000 + time[2] / 1000
+
 -- Tokens rise with the clock, and so they rise though all that was known of a resource has been forgotten.
 local function tokenAfter(last)
-  return string.format('%.0f', math.max((tonumber(last) or 0) + 1, time[1] * 1000000 + time[2]))
+  last = tonumber(last) or 0
+  if last < time[1] * 1000000 + time[2] then return time[1] .. string.sub('00000' .. time[2], -6) end
+  return string.format('%.0f', last + 1)
 end
 
 -- Milliseconds, as they are told: nobody is to come back too early.
 local function told(ms) return math.max(1, math.ceil(ms)) end
-
--- Milliseconds for which a resource is remembered that nobody uses: a clock that is set back by less lets no token fall.
-local idle = 3000
 `;

@@ -1,15 +1,18 @@
 import { Script } from '../../../redis/script.js';
-import { steps } from './steps.js';
+import { clock, steps } from './steps.js';
 
 /**
- * A mutex in the layout that redis-py, redlock and redis-semaphore share: one text key with a life, set where there is none,
+ * A mutex in the layout that redis-py, redlock and redis-semaphore share: one text with a life, set where there is none,
  * whose value only its owner knows. It is taken away and prolonged by comparing that value.
  *
- * The value here is two lines: a JSON array that begins with a mark, the id, the owner and the channel of the claim, then
- * one with its task and message. What begins otherwise is somebody else's. Beside it is the last fencing token, as a plain
- * number that others may raise too.
+ * The value here is three lines: a JSON array of a mark, the id, the owner, the channel and the time of the claim; one of its
+ * task and its message; the fencing token. What begins otherwise is somebody else's.
+ *
+ * Beside it is `fence`, the last token, which every claim raises. It lasts for some seconds and is then begun anew at the
+ * time in microseconds, so its having gone lets no token fall. While a pause is in force, which is a key of its own, it is a
+ * text: so a claim need not look for pauses, nor for the other layout, but finds that there is nothing to raise.
  */
-const mutex = `${steps}
+const mutex = `
 local ours = '["lk1",'
 
 local function begins(text, with) return string.sub(text, 1, #with) == with end
@@ -23,92 +26,110 @@ end
 `;
 
 /**
- * KEYS  name fence state
- * ARGV  begin(of the value, to the end of the id) rest(of it) lease message(if redelivered)
- * reply granted TOKEN | busy LEFT(-1: for ever) OWN_UNTIL | layout | version VERSION | foreign ERROR
+ * KEYS  name fence pause state
+ * ARGV  value(without the token) idLength(of its beginning, up to the id) lease message(if redelivered)
+ * reply TOKEN | busy LEFT(-1: for ever) OWN_UNTIL | paused LEFT | layout | foreign ERROR
  */
-export const enterString = new Script(String.raw`${mutex}
-local function granted(fence, lease)
-  local token = tokenAfter(redis.call('GET', fence))
-  redis.call('SET', fence, token, 'PX', lease + idle)
-  return { 'granted', token }
+export const enterString = new Script(String.raw`
+-- What most claims do without: it is made when it is needed.
+local function more()
+${steps}${clock}${mutex}
+local function hold(q, token)
+  return redis.call('SET', q.name, q.value .. '\n' .. token, 'NX', 'PX', q.lease) and token
 end
 
-local function refused(name, value, message)
-  local left, own = redis.call('PTTL', name), ''
-  if message ~= '' and begins(value, ours) then
-    local serves = string.match(value, '\n(.*)$')
-    if cjson.decode(serves)[2] == message then own = told(left) end
-  end
+local function begin(q, raised)
+  if raised == 1 then redis.call('DEL', q.fence) end
+  local paused = redis.call('PTTL', q.pause)
+  if paused > 0 then return nil, { 'paused', paused } end
+  if redis.call('EXISTS', q.state) == 1 then return nil, { 'layout' } end
+  local token = tokenAfter(string.match(redis.call('GET', q.fence) or '', '%d+$'))
+  redis.call('SET', q.fence, token, 'PX', idle)
+  return token
+end
+
+local function busy(q, value)
+  local left, own = redis.call('PTTL', q.name), ''
+  local serves = q.message ~= '' and begins(value, ours) and string.match(value, '\n([^\n]*)')
+  if serves and cjson.decode(serves)[2] == q.message then own = told(left) end
   return { 'busy', left, own }
 end
 
-return forEach(function()
-  local name, fence, known = key(), key(), redis.call('HMGET', key(), 'version', 'layout', 'pausedUntil')
-  local begin, rest, lease, message = arg(), arg(), number(), arg()
-  if known[1] and known[1] ~= '1' then return { 'version', known[1] } end
-  if known[2] == 'native' then return { 'layout' } end
-  local paused = (tonumber(known[3]) or 0) - now
-  if paused <= 0 and redis.call('SET', name, begin .. rest, 'NX', 'PX', lease) then
-    return granted(fence, lease)
+return function(q, token, raised)
+  local value, refusal = holderOf(q.name)
+  if value and begins(value, string.sub(q.value, 1, q.idLength)) then
+    redis.call('PEXPIRE', q.name, q.lease)
+    return string.match(value, '%d+$')
   end
-  local value, wrong = holderOf(name)
-  if wrong then return wrong end
-  if not value then return { 'busy', math.ceil(paused), '' } end
-  if begins(value, begin) then
-    redis.call('PEXPIRE', name, lease)
-    redis.call('PEXPIRE', fence, lease + idle)
-    local token = redis.call('GET', fence)
-    return token and { 'granted', token } or granted(fence, lease)
+  if not token then
+    local begun, refused = begin(q, raised)
+    token, refusal = begun, refusal or refused
   end
-  return refused(name, value, message)
-end)
+  return refusal or value and busy(q, value) or hold(q, token)
+end
+end
+
+local other
+local replies = {}
+for i = 1, #KEYS / 4 do
+  local k = 4 * i
+  local raised, token = redis.pcall('INCR', KEYS[k - 2]), nil
+  if type(raised) == 'number' and raised > 1000000000000000 then token = string.format('%d', raised) end
+  if token and redis.call('SET', KEYS[k - 3], ARGV[k - 3] .. '\n' .. token, 'NX', 'PX', ARGV[k - 1]) then
+    replies[i] = token
+  else
+    other = other or more()
+    replies[i] = other({ name = KEYS[k - 3], fence = KEYS[k - 2], pause = KEYS[k - 1], state = KEYS[k], value = ARGV[k - 3],
+      idLength = tonumber(ARGV[k - 2]), lease = ARGV[k - 1], message = ARGV[k] }, token, raised)
+  end
+end
+return replies
 `);
 
 /**
- * KEYS  name fence
- * ARGV  begin lease serves(or nothing)
+ * KEYS  name
+ * ARGV  begin(of the value, up to the id) lease serves(or nothing)
  * reply 1 kept, 0 lost
  */
-export const renewString = new Script(String.raw`${mutex}
+export const renewString = new Script(String.raw`${steps}${mutex}
 return forEach(function()
-  local name, fence, begin, lease, serves = key(), key(), arg(), number(), arg()
+  local name, begin, lease, serves = key(), arg(), arg(), arg()
   local value = holderOf(name)
   if not value or not begins(value, begin) then return 0 end
   if serves == '' then
     redis.call('PEXPIRE', name, lease)
   else
-    redis.call('SET', name, string.match(value, '^.-\n') .. serves, 'PX', lease)
+    local first, token = string.match(value, '^([^\n]*\n)[^\n]*(\n%d+)$')
+    redis.call('SET', name, first .. serves .. token, 'PX', lease)
   end
-  redis.call('PEXPIRE', fence, lease + idle)
   return 1
 end)
 `);
 
 /**
- * KEYS  name fence
- * ARGV  begin id
- * reply 1 there was one, 0 there was none
+ * KEYS  name
+ * ARGV  begin(of the value, up to the id)
+ * reply 1 it was held, 0 it was not
  */
-export const exitString = new Script(`${mutex}
-return forEach(function()
-  local name, fence, begin, id = key(), key(), arg(), arg()
-  local value = holderOf(name)
-  if not value or not begins(value, begin) then return 0 end
-  redis.call('DEL', name)
-  redis.call('PEXPIRE', fence, idle)
-  return 1
-end)
+export const exitString = new Script(`
+local replies = {}
+for i = 1, #KEYS do
+  local value, begin = redis.pcall('GET', KEYS[i]), ARGV[i]
+  replies[i] = type(value) == 'string' and string.sub(value, 1, #begin) == begin and redis.call('DEL', KEYS[i]) or 0
+end
+return replies
 `);
 
 /**
  * Takes it from whoever has it, also from another program: of that, the id is the value.
  *
- * KEYS, ARGV and reply as of `exitString`
+ * KEYS  name
+ * ARGV  begin(of the value, up to the id) id
+ * reply 1 it was held, 0 it was not
  */
-export const evictString = new Script(String.raw`${mutex}
+export const evictString = new Script(String.raw`${steps}${mutex}
 return forEach(function()
-  local name, fence, begin, id = key(), key(), arg(), arg()
+  local name, begin, id = key(), arg(), arg()
   local value = holderOf(name)
   local own = value and begins(value, begin)
   if not own and value ~= id then return 0 end
@@ -121,13 +142,30 @@ end)
 /**
  * Changes nothing.
  *
- * KEYS  name fence state
- * reply NOW VALUE(or nothing) LEFT FENCE(or nothing) STATE(field value …)
+ * KEYS  name pause
+ * reply NOW VALUE(or nothing) LEFT PAUSE(its reason) PAUSE_LEFT
  */
-export const inspectString = new Script(`${mutex}
+export const inspectString = new Script(`${steps}${clock}${mutex}
 return forEach(function()
-  local name, fence, state = key(), key(), key()
-  return { string.format('%.3f', now), holderOf(name) or '', redis.call('PTTL', name), redis.call('GET', fence) or '',
-    redis.call('HGETALL', state) }
+  local name, pause = key(), key()
+  return { string.format('%.3f', now), holderOf(name) or '', redis.call('PTTL', name), redis.call('GET', pause) or '',
+    redis.call('PTTL', pause) }
+end)
+`);
+
+/**
+ * Grants nothing for so long, to us. 0 ends a pause.
+ *
+ * KEYS  fence pause
+ * ARGV  ms reason
+ * reply 1
+ */
+export const pauseString = new Script(`${steps}
+return forEach(function()
+  local fence, pause, ms, reason = key(), key(), tonumber(arg()), arg()
+  local last = string.match(redis.call('GET', fence) or '', '%d+$')
+  if last then redis.call('SET', fence, (ms > 0 and 'paused ' or '') .. last, 'PX', idle) end
+  if ms > 0 then redis.call('SET', pause, reason, 'PX', ms) else redis.call('DEL', pause) end
+  return 1
 end)
 `);
