@@ -6,13 +6,16 @@ export type {
   Consumer,
   Delivery,
   Depth,
+  Located,
   Outcome,
   Parking,
   PublishOptions,
   Room,
   RoomRef,
+  RoomState,
   Taken,
   TakeOptions,
+  Whereabouts,
 } from './brokers/broker.js';
 export { memoryBroker } from './brokers/memory.js';
 export type { Clock } from './clock.js';

@@ -23,6 +23,16 @@ export interface Broker {
   /** How many messages of the queue are where. */
   depth(queue: string): Promise<Depth>;
 
+  /** The rooms of the queue that are not empty. Rejects with `ConfigError` where `features.inspection` is false. */
+  rooms(queue: string): Promise<readonly RoomState[]>;
+
+  /**
+   * Where the message with this id is in these queues. Of several, one that runs, else one that waits, else one that is
+   * set apart. It is a question of people, which may cost a look at all that the queues hold. Rejects with `ConfigError`
+   * where `features.inspection` is false.
+   */
+  locate(id: string, queues: readonly string[]): Promise<Located | undefined>;
+
   /** Drops every message of the queue that no worker has in hand, and tells how many. What is set apart stays. */
   purge(queue: string): Promise<number>;
 
@@ -53,6 +63,8 @@ export interface BrokerFeatures {
   readonly revocation: boolean;
   /** Deadlines of parked messages are kept by the broker; otherwise they are noticed when the message is taken. */
   readonly deadlines: boolean;
+  /** `rooms` and `locate` work: somebody who consumes nothing can look into queues. */
+  readonly inspection: boolean;
 }
 
 export interface PublishOptions {
@@ -80,6 +92,12 @@ export interface ConsumeOptions {
 export interface Consumer {
   /** Slots that hold no delivery and that the queues have no message for. */
   readonly idle: number;
+
+  /**
+   * Milliseconds for which the broker has not answered what fetches here, though there was a slot to fetch for. An answer
+   * is also that there is nothing. A broker that waits for messages asks again at least every 5 s.
+   */
+  readonly silence: number;
 
   /**
    * Takes the message of a resource's rooms that comes first: highest priority, then published first, over all queues
@@ -167,6 +185,26 @@ export interface Room extends RoomRef {
   readonly capacity: number;
   readonly countdown: number;
 }
+
+/** A room as an operator sees it. */
+export interface RoomState extends RoomRef {
+  /** Messages in it, 1 or more. */
+  readonly parked: number;
+  /** Of the one that was published first: its `deferredAt`, or without one its `sentAt`. */
+  readonly since: number;
+}
+
+/** A message that was looked for, and where it is. */
+export type Located = { readonly queue: string; readonly message: Message } & Whereabouts;
+
+/** `ahead` are messages that come before it there; `until` is in milliseconds since 1970. */
+export type Whereabouts =
+  | { readonly where: 'ready'; readonly ahead: number }
+  | { readonly where: 'delayed'; readonly until: number }
+  | { readonly where: 'parked'; readonly resource: string; readonly ahead: number }
+  /** In a worker's hands. */
+  | { readonly where: 'running' }
+  | { readonly where: 'apart'; readonly aside: Aside };
 
 export interface Depth {
   readonly ready: number;

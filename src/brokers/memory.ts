@@ -8,7 +8,9 @@ import type {
   ConsumeOptions,
   Consumer,
   Depth,
+  Located,
   PublishOptions,
+  RoomState,
 } from './broker.js';
 import { Agenda } from './memory/agenda.js';
 import { MemoryConsumer } from './memory/consumer.js';
@@ -36,6 +38,7 @@ export class MemoryBroker implements Broker {
     atomicAgain: true,
     revocation: true,
     deadlines: true,
+    inspection: true,
   };
   readonly #queues = new Map<string, MemoryQueue>();
   readonly #pump = new Pump();
@@ -77,6 +80,18 @@ export class MemoryBroker implements Broker {
 
   async depth(queue: string): Promise<Depth> {
     return this.#queue(queue).depth();
+  }
+
+  async rooms(queue: string): Promise<readonly RoomState[]> {
+    return this.#queue(queue).roomStates();
+  }
+
+  async locate(id: string, queues: readonly string[]): Promise<Located | undefined> {
+    const all = queues.map((queue) => this.#queue(queue));
+    const running = this.#pump.inHand(id, all);
+    if (running) return { queue: running.queue, message: running.message, where: 'running' };
+    const waiting = all.map((queue) => queue.locate(id)).find((found) => found !== undefined);
+    return waiting ?? all.map((queue) => queue.locateApart(id)).find((found) => found !== undefined);
   }
 
   async purge(queue: string): Promise<number> {

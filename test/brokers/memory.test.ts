@@ -13,7 +13,7 @@ let broker = new MemoryBroker({ clock });
 let queues = 0;
 
 brokerSuite('memory', {
-  features: { priority: true, atomicAgain: true, revocation: true, deadlines: true },
+  features: { priority: true, atomicAgain: true, revocation: true, deadlines: true, inspection: true },
   lease,
   // One process is one party: whoever connects gets the same broker, and every test a new one.
   connect: async () => broker,

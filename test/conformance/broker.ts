@@ -1,6 +1,7 @@
 import { describe } from 'vitest';
 import { closingSuite } from './broker/closing.js';
 import { deliverySuite } from './broker/delivery.js';
+import { inspectionSuite } from './broker/inspection.js';
 import { type BrokerHarness, createKit } from './broker/kit.js';
 import { lossSuite } from './broker/losses.js';
 import { operatorSuite } from './broker/operators.js';
@@ -32,6 +33,7 @@ export function brokerSuite(name: string, harness: BrokerHarness): void {
     describe('losses', () => lossSuite(kit));
     describe('revocation', () => revocationSuite(kit));
     describe('operators', () => operatorSuite(kit));
+    describe('inspection', () => inspectionSuite(kit));
     describe('texts', () => textSuite(kit));
     describe('closing', () => closingSuite(kit));
     describe('storm', () => stormSuite(kit));

@@ -40,6 +40,11 @@ export class MemoryConsumer implements Consumer, Served {
     return this.#isIdle ? this.#free : 0;
   }
 
+  /** Nothing comes between them: whoever fetches here is in the same process. */
+  get silence(): number {
+    return 0;
+  }
+
   async take(resource: string, { weight, settling }: TakeOptions): Promise<Taken> {
     this.#checkOpen();
     if (settling) {
@@ -115,6 +120,13 @@ export class MemoryConsumer implements Consumer, Served {
 
   onRevoked(id: string): void {
     if (this.#state === 'fetching' || this.#state === 'stopped') this.#options.onRevoked?.(id);
+  }
+
+  inHand(id: string, queues: readonly MemoryQueue[]): Delivery | undefined {
+    for (const delivery of this.#hand) {
+      if (delivery.message.id === id && queues.includes(delivery.entry.queue)) return delivery;
+    }
+    return undefined;
   }
 
   get #free(): number {

@@ -1,4 +1,4 @@
-import type { Room } from '../broker.js';
+import type { Delivery, Room } from '../broker.js';
 import type { MemoryQueue } from './queue.js';
 
 /** A consumer, as it is served. */
@@ -9,6 +9,8 @@ export interface Served {
   onEmpty(): void;
   onRoom(queue: MemoryQueue, room: Room): void;
   onRevoked(id: string): void;
+  /** What it has in hand of these queues under this id. */
+  inHand(id: string, queues: readonly MemoryQueue[]): Delivery | undefined;
   close(): Promise<void>;
 }
 
@@ -38,6 +40,14 @@ export class Pump {
   /** Tells every consumer there is by then. */
   tell(what: (consumer: Served) => void): void {
     queueMicrotask(() => [...this.#consumers].forEach(what));
+  }
+
+  inHand(id: string, queues: readonly MemoryQueue[]): Delivery | undefined {
+    for (const consumer of this.#consumers) {
+      const found = consumer.inHand(id, queues);
+      if (found) return found;
+    }
+    return undefined;
   }
 
   async close(): Promise<void> {

@@ -1,7 +1,7 @@
 import type { Clock } from '../../clock.js';
 import { asNew, decode, encode, type Message } from '../../message.js';
-import type { Aside, Depth, Outcome, Parking, Room } from '../broker.js';
-import type { Agenda } from './agenda.js';
+import type { Aside, Depth, Located, Outcome, Parking, Room, RoomState, Whereabouts } from '../broker.js';
+import type { Agenda, Appointment } from './agenda.js';
 import { Apart, messageIn } from './apart.js';
 import { comesFirst, type Entry, type Held } from './entry.js';
 import { Heap } from './heap.js';
@@ -31,7 +31,7 @@ export class MemoryQueue {
   readonly name: string;
   readonly #commons: Commons;
   readonly #ready = new Heap<Entry>(comesFirst);
-  readonly #delayed = new Set<Entry>();
+  readonly #delayed = new Map<Entry, Appointment>();
   readonly #rooms = new Map<string, MemoryRoom>();
   readonly #apart = new Apart();
   #running = 0;
@@ -113,8 +113,38 @@ export class MemoryQueue {
     };
   }
 
+  roomStates(): RoomState[] {
+    return [...this.#rooms.values()].map((room) => room.state());
+  }
+
+  /** The message with this id, if it waits here. */
+  locate(id: string): Located | undefined {
+    const has = (entry: Entry) => (entry.id || messageIn(entry.text)?.id) === id;
+    const ready = this.#ready.values();
+    const entry = ready.find(has);
+    if (entry) return this.#located(entry, { where: 'ready', ahead: countBefore(entry, ready) });
+    for (const { resource, entries } of this.#rooms.values()) {
+      const parked = entries.find(has);
+      if (parked) {
+        return this.#located(parked, { where: 'parked', resource, ahead: countBefore(parked, entries) });
+      }
+    }
+    const { clock } = this.#commons;
+    for (const [delayed, due] of this.#delayed) {
+      const until = clock.wall() + due.value.at - clock.now();
+      if (has(delayed)) return this.#located(delayed, { where: 'delayed', until });
+    }
+    return undefined;
+  }
+
+  /** The message with this id, if it was set apart here. */
+  locateApart(id: string): Located | undefined {
+    const aside = this.#apart.list().find(({ message }) => message?.id === id);
+    return aside?.message && { queue: this.name, message: aside.message, where: 'apart', aside };
+  }
+
   purge(): number {
-    const waiting = [...this.#delayed, ...[...this.#rooms.values()].flatMap((room) => room.entries)];
+    const waiting = [...this.#delayed.keys(), ...[...this.#rooms.values()].flatMap((room) => room.entries)];
     for (const entry of waiting) this.#leave(entry);
     const count = this.#ready.size + waiting.length;
     this.#ready.clear();
@@ -136,6 +166,10 @@ export class MemoryQueue {
 
   discard(asideId: string): boolean {
     return this.#apart.take(asideId) !== undefined;
+  }
+
+  #located(entry: Entry, where: Whereabouts): Located {
+    return { queue: this.name, message: decode(entry.text), ...where };
   }
 
   #handOut(entry: Entry): Held | undefined {
@@ -161,7 +195,7 @@ export class MemoryQueue {
     }
     const { agenda } = this.#commons;
     const due = agenda.add(ms, () => this.release(entry));
-    this.#delayed.add(entry);
+    this.#delayed.set(entry, due);
     this.#wait(entry, () => {
       agenda.cancel(due);
       this.#delayed.delete(entry);
@@ -202,4 +236,8 @@ export class MemoryQueue {
   #setApart(text: string, reason: string): void {
     this.#apart.add({ text, reason, at: this.#commons.clock.wall() });
   }
+}
+
+function countBefore(entry: Entry, others: readonly Entry[]): number {
+  return others.filter((other) => comesFirst(other, entry)).length;
 }

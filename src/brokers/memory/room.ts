@@ -1,5 +1,6 @@
 import type { Clock } from '../../clock.js';
-import type { Parking, Room } from '../broker.js';
+import { decode } from '../../message.js';
+import type { Parking, Room, RoomState } from '../broker.js';
 import { comesFirst, type Entry } from './entry.js';
 import { Heap, type Place } from './heap.js';
 
@@ -51,6 +52,13 @@ export class MemoryRoom {
 
   attend(): void {
     this.#attended = this.#clock.now();
+  }
+
+  state(): RoomState {
+    const { entries, resource } = this;
+    const oldest = entries.reduce((one, other) => (other.order < one.order ? other : one));
+    const { sentAt, deferredAt = sentAt } = decode(oldest.text);
+    return { queue: this.#queue, resource, parked: entries.length, since: deferredAt };
   }
 
   describe(): Room {
