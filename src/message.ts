@@ -24,6 +24,10 @@ export interface Message {
   readonly shares?: readonly (Share | null)[];
   /** The id under which its starts are booked, when they are. */
   readonly booking?: string;
+  /** Milliseconds since 1970: when its delay ends. Absent when it was sent, or came back, without one. */
+  readonly eta?: number;
+  /** While it is delayed because of it: the resource that refused. Of a parked message its room tells. */
+  readonly refusedBy?: string;
   /** Milliseconds since 1970: the first deferral since it last ran. */
   readonly deferredAt?: number;
   /** Set once `deferredAt` is so long ago that it was warned of. */
@@ -65,7 +69,7 @@ export interface RemoteError {
 
 /** The message as it was sent first: nothing that happened to it since counts any more. */
 export function asNew(message: Message): Message {
-  const { deferredAt, warned, moves, booking, losses, ...sent } = message;
+  const { eta, refusedBy, deferredAt, warned, moves, booking, losses, ...sent } = message;
   return { ...sent, retries: 0, deferrals: 0 };
 }
 
@@ -120,12 +124,16 @@ export function decode(text: string): Message {
     raw.booking === undefined || typeof raw.booking === 'string',
     'has a `booking` that is not a text',
   );
+  requireThat(
+    raw.refusedBy === undefined || typeof raw.refusedBy === 'string',
+    'has a `refusedBy` that is not a text',
+  );
   if (raw.shares !== undefined) raw.shares = sharesIn(raw.shares);
   return raw as unknown as Message;
 }
 
 const numbers = ['retries', 'deferrals', 'priority', 'sentAt'] as const;
-const optionalNumbers = ['expires', 'deferredAt', 'losses', 'moves'] as const;
+const optionalNumbers = ['expires', 'eta', 'deferredAt', 'losses', 'moves'] as const;
 
 function sharesIn(raw: unknown): (Share | null)[] {
   requireThat(Array.isArray(raw), 'has `shares` that are not a list');

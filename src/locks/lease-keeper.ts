@@ -75,7 +75,10 @@ export class LeaseKeeper {
   /** @internal */
   release(lease: Lease): Promise<void> {
     this.#leases.delete(lease);
-    if (this.#events.has('permit.released')) this.#events.emit('permit.released', factsOf(lease));
+    if (this.#events.has('permit.released')) {
+      const held = this.clock.now() - lease.grantedAt;
+      this.#events.emit('permit.released', { ...factsOf(lease), held });
+    }
     return this.exit(lease, lease.duration);
   }
 

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
-import { checkObject, checkWhole } from '../check.js';
+import { checkObject } from '../check.js';
 import { type Clock, systemClock } from '../clock.js';
 import { Crowd } from '../crowd.js';
 import { type Duration, milliseconds } from '../duration.js';
@@ -8,15 +8,15 @@ import { ClosedError, ConfigError } from '../errors.js';
 import { Events } from '../events.js';
 import type { Share } from '../message.js';
 import { type AcquireOptions, acquireTerms, checkName } from './acquire-options.js';
-import { answered } from './answer.js';
 import { ClaimIds } from './claim-ids.js';
-import type { CallOptions, Coordinator, ResourceState } from './coordinator.js';
+import type { Coordinator, ResourceState } from './coordinator.js';
 import { Entrance } from './entrance.js';
 import type { LockEvents } from './events.js';
 import type { Lease } from './lease.js';
 import { defaultWaitTimeout, rateLimit, shareOf } from './limit.js';
 import { memoryCoordinator } from './memory.js';
 import { coordinatorFrom, type OpenCoordinator } from './open.js';
+import { type ChangeOptions, Operators } from './operators.js';
 import { Party } from './party.js';
 import type { Patience } from './patience.js';
 import { NestedPermit, type OnRelease, type Permit } from './permit.js';
@@ -93,12 +93,14 @@ export class Locks {
   readonly #parties = new Map<Coordinator, Party>();
   #lastParty: Party | undefined;
   readonly #entrance = new Entrance(this);
+  readonly #operators: Operators;
   readonly #claims = new ClaimIds();
   readonly #isFork: boolean;
   #closed: Promise<void> | undefined;
 
   constructor(settings: LocksSettings, isFork = false) {
     this.settings = settings;
+    this.#operators = new Operators(settings);
     this.#isFork = isFork;
     this.clock = settings.clock;
     this.owner = `${hostname()}:${process.pid}:${randomBytes(6).toString('hex')}`;
@@ -128,8 +130,9 @@ export class Locks {
     const nested = this.#nested(terms);
     if (nested) return nested;
     this.mustBeOpen();
+    const asked = this.#asked();
     const answer = await this.party(terms).try(terms, { id: this.newClaim() });
-    return 'kind' in answer ? undefined : this.#open(answer, terms);
+    return 'kind' in answer ? undefined : this.#open(answer, terms, asked);
   }
 
   /** Runs the body with a permit, and gives it back whatever happens. The result, or the error, is the body's own. */
@@ -169,55 +172,30 @@ export class Locks {
 
   /** Capacity, holders and who waits. */
   inspect(resource: string): Promise<ResourceState> {
-    return this.#call(resource, (coordinator, options) => coordinator.inspect(resource, options));
+    return this.#operators.inspect(resource);
   }
 
   /** A capacity that counts for everybody, whatever they declare; `undefined` takes it back. */
-  async setCapacity(
+  setCapacity(
     resource: string,
     capacity: number | undefined,
-    options: { expiresIn?: Duration } = {},
+    options: ChangeOptions & { expiresIn?: Duration } = {},
   ): Promise<void> {
-    checkObject(options, 'options', ['expiresIn']);
-    if (capacity !== undefined) checkWhole(capacity, 'capacity');
-    this.#mustHaveCapacity(resource);
-    const expiresIn =
-      options.expiresIn === undefined ? undefined : milliseconds(options.expiresIn, 'expiresIn');
-    await this.#call(resource, (coordinator, call) =>
-      coordinator.setCapacity(resource, capacity, { ...call, expiresIn }),
-    );
-  }
-
-  #mustHaveCapacity(resource: string): void {
-    const { resources } = this.settings;
-    if (resources.resolve(checkName(resource)).kind === 'rate')
-      throw new ConfigError(`"${resource}" is a rate, which has no capacity: change it in \`resources\``);
-    if (resource.endsWith('*') && resources.names.includes(resource))
-      throw new ConfigError(`"${resource}" is a pattern: name one of the resources that it matches`);
+    return this.#operators.setCapacity(resource, capacity, options);
   }
 
   /** Puts a resource on hold for everybody: nothing is granted, no start is booked before the time is over. */
-  async pause(resource: string, duration: Duration, { reason }: { reason?: string } = {}): Promise<void> {
-    const ms = milliseconds(duration, 'duration');
-    await this.#call(resource, (coordinator, call) => coordinator.pause(resource, ms, { ...call, reason }));
+  pause(resource: string, duration: Duration, options: ChangeOptions = {}): Promise<void> {
+    return this.#operators.pause(resource, duration, options);
   }
 
-  async resume(resource: string): Promise<void> {
-    await this.pause(resource, 0);
+  resume(resource: string, options: ChangeOptions = {}): Promise<void> {
+    return this.#operators.pause(resource, 0, options);
   }
 
-  /** Takes a permit or a place away from its owner, by the id that `inspect` shows. */
-  evict(resource: string, id: string): Promise<boolean> {
-    return this.#call(resource, (coordinator, options) => coordinator.evict({ resource, id }, options));
-  }
-
-  async #call<T>(
-    resource: string,
-    call: (coordinator: Coordinator, options: CallOptions) => Promise<T>,
-  ): Promise<T> {
-    const { callTimeout: timeout, resources } = this.settings;
-    const { coordinator } = resources.resolve(checkName(resource));
-    return await answered(this.clock, coordinator.kind, call(coordinator, { timeout }), timeout);
+  /** Takes a permit or a place away from its owner, by the id that `inspect` shows. False when there is none. */
+  evict(resource: string, id: string, options: ChangeOptions = {}): Promise<boolean> {
+    return this.#operators.evict(resource, id, options);
   }
 
   /** Sends away whoever waits, with `ClosedError`, and gives back all that this side holds. */
@@ -275,7 +253,8 @@ export class Locks {
     this.mustBeOpen();
     options.signal?.throwIfAborted();
     const wait = options.waitTimeout ?? this.defaultWait(terms);
-    return this.#open(await this.#entrance.enter(terms, wait, options.signal), terms);
+    const asked = this.#asked();
+    return this.#open(await this.#entrance.enter(terms, wait, options.signal), terms, asked);
   }
 
   /** @internal Runs the body as code that holds these permits. */
@@ -290,10 +269,21 @@ export class Locks {
     return limit.waitTimeout ?? (scope.getStore()?.inRun ? 0 : defaultWaitTimeout);
   }
 
-  #open(lease: Lease, terms: Terms): Permit {
-    if (!this.#closed) return lease.open(terms.maxHold, this.#onRelease);
-    void lease.release();
-    throw closed();
+  /** When it was asked, if anybody wants to know. */
+  #asked(): number | undefined {
+    return this.events.has('permit.acquired') ? this.clock.now() : undefined;
+  }
+
+  #open(lease: Lease, terms: Terms, asked: number | undefined): Permit {
+    if (this.#closed) {
+      void lease.release();
+      throw closed();
+    }
+    if (asked !== undefined) {
+      const { resource, id, weight } = lease;
+      this.events.emit('permit.acquired', { resource, id, weight, waited: this.clock.now() - asked });
+    }
+    return lease.open(terms.maxHold, this.#onRelease);
   }
 
   readonly #onRelease: OnRelease = (lease) => this.#entrance.leave(lease);

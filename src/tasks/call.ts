@@ -54,19 +54,8 @@ export function outgoing(
   for (const args of calls)
     if (!Array.isArray(args)) throw ConfigError.expected('args', 'a list of arguments', args);
   const { settings } = record;
-  const wall = host.locks.clock.wall();
-  const delay = delayOf(options, wall);
-  const common = {
-    retries: 0,
-    deferrals: 0,
-    priority: options.priority === undefined ? settings.priority : checkPriority(options.priority),
-    expires: expiresOf(options.expires, settings.expires, wall),
-    retry: retryOf(options.retry),
-    ignoreResult: ignoresResult(options.ignoreResult, settings.ignoreResult),
-    sentAt: wall,
-    origin: host.origin,
-    ...family(),
-  };
+  const delay = delayOf(options, host.locks.clock.wall());
+  const common = commonOf(record, options, delay, host);
   const messages = calls.map((given) => {
     const args = withoutTrailingUndefined(given);
     const message: Message = {
@@ -82,6 +71,23 @@ export function outgoing(
   return {
     queue: options.queue === undefined ? settings.queue : checkText(options.queue, 'queue'),
     messages,
+  };
+}
+
+/** What all messages of a call have in common. */
+function commonOf({ settings }: TaskRecord, options: CallOptions, delay: number, host: TaskHost) {
+  const wall = host.locks.clock.wall();
+  return {
+    retries: 0,
+    deferrals: 0,
+    priority: options.priority === undefined ? settings.priority : checkPriority(options.priority),
+    eta: delay > 0 ? wall + delay : undefined,
+    expires: expiresOf(options.expires, settings.expires, wall),
+    retry: retryOf(options.retry),
+    ignoreResult: ignoresResult(options.ignoreResult, settings.ignoreResult),
+    sentAt: wall,
+    origin: host.origin,
+    ...family(),
   };
 }
 

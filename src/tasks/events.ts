@@ -11,19 +11,30 @@ export interface TaskEvent {
 /** What happens to tasks, in workers of this process. All times are in milliseconds. */
 export interface TaskEvents {
   /** A run begins: its permits are held. */
-  'task.started': TaskEvent & { attempt: number; deferrals: number; handedOn: boolean };
+  'task.started': TaskEvent &
+    Lateness & {
+      attempt: number;
+      deferrals: number;
+      /** Under the permit of the run before it in its slot. */
+      handedOn: boolean;
+      /** Since it was first put off; 0 when it was not. */
+      waited: number;
+      /** That its limits name. */
+      resources: readonly string[];
+    };
   'task.done': TaskEvent & { took: number };
   /** For good: nothing is tried again. */
   'task.failed': TaskEvent & { error: unknown };
   /** An attempt failed, and another follows `after` this time. */
   'task.retried': TaskEvent & { error: unknown; attempt: number; after: number };
   /** Put back because a resource was busy, its start is booked, or its coordinator does not answer. Not a failure. */
-  'task.deferred': TaskEvent & {
-    resource: string;
-    reason: DeferralReason;
-    after?: number;
-    deferrals: number;
-  };
+  'task.deferred': TaskEvent &
+    Lateness & {
+      resource: string;
+      reason: DeferralReason;
+      after?: number;
+      deferrals: number;
+    };
   'task.skipped': TaskEvent & { resource: string };
   'task.expired': TaskEvent;
   'task.revoked': TaskEvent;
@@ -39,6 +50,12 @@ export interface TaskEvents {
   'result.failed': TaskEvent & { error: unknown };
   /** The worker met an error that is not a task's: in a broker, mostly. It goes on. */
   'worker.error': { error: unknown };
+}
+
+/** Of a message that was delayed. */
+export interface Lateness {
+  /** How long after the end of its delay it came to this, by the clocks of the machines. */
+  late?: number;
 }
 
 export type DeferralReason = 'busy' | 'booked' | 'unavailable' | 'own-permit' | 'asked';

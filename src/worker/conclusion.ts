@@ -6,7 +6,7 @@ import type { Later } from '../tasks/context.js';
 import { nextAttempt } from '../tasks/retry.js';
 import type { TaskRecord } from '../tasks/task.js';
 import type { ActiveRun, BodyEnd } from './active-run.js';
-import { deferred, parking, ran } from './deferral.js';
+import { deferred, delayed, parking, ran } from './deferral.js';
 import type { Journal } from './journal.js';
 import type { Verdict } from './run.js';
 
@@ -80,8 +80,9 @@ export class Conclusion {
     if (next === undefined) return failed(this.#journal, delivery, error);
     const after = delay ?? next;
     this.#journal.tell('task.retried', delivery, { error, attempt: message.retries + 1, after });
+    const again = delayed({ ...ran(message), retries: message.retries + 1 }, after, this.#clock);
     return {
-      outcome: { kind: 'again', message: { ...ran(message), retries: message.retries + 1 }, after },
+      outcome: { kind: 'again', message: again, after },
       state: { state: 'retrying', error: toRemoteError(error) },
     };
   }
@@ -91,8 +92,9 @@ export class Conclusion {
       const error = later.error ?? new Error(`"${record.name}" asked for another attempt, and none is left`);
       return this.#attemptFailed(run, record, error, true, later.after);
     }
-    const message = { ...ran(run.delivery.message), deferrals: run.delivery.message.deferrals + 1 };
     const after = later.after ?? 0;
+    const { deferrals } = run.delivery.message;
+    const message = delayed({ ...ran(run.delivery.message), deferrals: deferrals + 1 }, after, this.#clock);
     const facts = { resource: '', reason: 'asked', after, deferrals: message.deferrals } as const;
     this.#journal.tell('task.deferred', run.delivery, facts);
     return { outcome: { kind: 'again', message, after }, state: { state: 'deferred' } };

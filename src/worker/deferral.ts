@@ -9,7 +9,18 @@ export const longWait = 600_000;
 
 /** The message as it goes back because of a busy resource: no attempt is used. */
 export function deferred(message: Message, clock: Clock): Message {
-  return { ...message, deferrals: message.deferrals + 1, deferredAt: message.deferredAt ?? clock.wall() };
+  const { deferrals, deferredAt = clock.wall() } = message;
+  return { ...message, deferrals: deferrals + 1, deferredAt, eta: undefined, refusedBy: undefined };
+}
+
+/** The message as it goes back for so many milliseconds. */
+export function delayed(message: Message, after: number, clock: Clock): Message {
+  return after > 0 ? { ...message, eta: clock.wall() + after } : message;
+}
+
+/** Milliseconds since the end of its delay; nothing when it had none. */
+export function late({ eta }: Message, clock: Clock): number | undefined {
+  return eta === undefined ? undefined : Math.max(0, clock.wall() - eta);
 }
 
 /** Milliseconds since it was first put off. */
@@ -42,5 +53,13 @@ function deadline(message: Message, { limit }: Terms): number | undefined {
 
 /** The message as it comes back after a run, whatever that came to: its waiting begins anew. */
 export function ran(message: Message): Message {
-  return { ...message, deferredAt: undefined, warned: undefined, moves: undefined, booking: undefined };
+  return {
+    ...message,
+    eta: undefined,
+    refusedBy: undefined,
+    deferredAt: undefined,
+    warned: undefined,
+    moves: undefined,
+    booking: undefined,
+  };
 }

@@ -16,6 +16,11 @@ export class Journal {
     this.#app = app;
   }
 
+  /** Whether anybody wants to hear of it: what is told of every run is not put together for nobody. */
+  hears(name: keyof AppEvents): boolean {
+    return this.#app.events.has(name);
+  }
+
   tell<K extends keyof AppEvents>(
     name: K,
     delivery: Delivery,

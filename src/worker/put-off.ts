@@ -7,7 +7,16 @@ import type { Message } from '../message.js';
 import type { DeferralReason } from '../tasks/events.js';
 import { bookingHorizon, movesBeforeWaiting } from './admission.js';
 import { failed } from './conclusion.js';
-import { deferred, longWait, maxWaitError, parking, patienceLeft, waited } from './deferral.js';
+import {
+  deferred,
+  delayed,
+  late,
+  longWait,
+  maxWaitError,
+  parking,
+  patienceLeft,
+  waited,
+} from './deferral.js';
 import type { Journal } from './journal.js';
 import type { Verdict } from './run.js';
 
@@ -90,7 +99,8 @@ export class PutOff {
   }
 
   #delay(delivery: Delivery, asked: Message, terms: Terms, after: number, reason: DeferralReason): Verdict {
-    const message = this.#warn(delivery, deferred(asked, this.#clock), terms);
+    const put = { ...deferred(asked, this.#clock), refusedBy: terms.resource };
+    const message = this.#warn(delivery, delayed(put, after, this.#clock), terms);
     const told = this.#tell(delivery, message, terms, reason, after);
     return { ...told, outcome: { kind: 'again', message, after } };
   }
@@ -121,7 +131,13 @@ export class PutOff {
     reason: DeferralReason,
     after?: number,
   ): Pick<Verdict, 'state'> {
-    this.#journal.tell('task.deferred', delivery, { resource, reason, after, deferrals: message.deferrals });
+    this.#journal.tell('task.deferred', delivery, {
+      resource,
+      reason,
+      after,
+      deferrals: message.deferrals,
+      late: late(delivery.message, this.#clock),
+    });
     return { state: { state: 'deferred', resource } };
   }
 }

@@ -11,7 +11,7 @@ import type { TaskRecord } from '../tasks/task.js';
 import { ActiveRun } from './active-run.js';
 import type { Admission, Admitted } from './admission.js';
 import type { Conclusion } from './conclusion.js';
-import { patienceLeft } from './deferral.js';
+import { late, patienceLeft, waited } from './deferral.js';
 import type { Doormen } from './doormen.js';
 import type { Journal, StateFacts } from './journal.js';
 import { PutOff } from './put-off.js';
@@ -178,8 +178,7 @@ export class Runner {
     // One may have been lost while the next was waited for, or while another body kept the event loop.
     if (!leases.every((lease) => lease.check(startedAt))) return putBack(delivery, leases);
     if (this.#host.isRevoked(delivery.message.id)) return this.#unwanted(delivery, record, leases);
-    const { retries, deferrals } = delivery.message;
-    journal.tell('task.started', delivery, { attempt: retries + 1, deferrals, handedOn: held.length > 0 });
+    if (journal.hears('task.started')) this.#tellStarted(delivery, all, held);
     // Before the body tells of its progress. A store keeps what it is given in the order in which it was asked.
     const told = record.settings.trackStates ? journal.keep(delivery, { state: 'started' }) : undefined;
     const run = this.#start(delivery, record, all, leases, startedAt);
@@ -203,6 +202,19 @@ export class Runner {
     } finally {
       if (end.kind !== 'stuck') run.finish();
     }
+  }
+
+  #tellStarted(delivery: Delivery, all: readonly Terms[], held: readonly Lease[]): void {
+    const { journal, app } = this.#host;
+    const { message } = delivery;
+    journal.tell('task.started', delivery, {
+      attempt: message.retries + 1,
+      deferrals: message.deferrals,
+      handedOn: held.some(({ turns }) => turns > 1),
+      waited: waited(message, app.clock),
+      late: late(message, app.clock),
+      resources: all.map(({ resource }) => resource),
+    });
   }
 
   #start(

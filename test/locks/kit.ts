@@ -38,6 +38,7 @@ const names: (keyof LockEvents)[] = [
   'permit.abandoned',
   'permit.renewFailed',
   'permit.releaseFailed',
+  'resource.changed',
   'capacity.mismatch',
   'coordinator.unavailable',
   'coordinator.available',
@@ -91,7 +92,17 @@ function plain(facts: Record<string, unknown>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(facts).filter(([name]) => known.has(name)));
 }
 
-const known = new Set(['left', 'cause', 'error', 'weight', 'declared', 'alsoDeclared', 'coordinator']);
+const known = new Set([
+  'left',
+  'cause',
+  'error',
+  'weight',
+  'declared',
+  'alsoDeclared',
+  'coordinator',
+  'change',
+  'reason',
+]);
 
 /** Lets time pass until all are through: a call that hangs has to time out first. */
 async function closed(clock: ManualClock, all: readonly Promise<void>[]): Promise<void> {

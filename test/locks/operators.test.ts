@@ -187,6 +187,50 @@ describe('evict', () => {
   });
 });
 
+describe('a change', () => {
+  it('is told with its reason, to those who are in the process where it is made', async () => {
+    const { side } = setUp();
+    const [alice, bob] = [side(), side()];
+    await alice.locks.acquire(resource);
+    const [holder] = (await bob.locks.inspect(resource)).holders;
+    const reason = 'ticket 12';
+    await bob.locks.setCapacity(resource, 3, { expiresIn: '1m', reason });
+    await bob.locks.setCapacity(resource, undefined);
+    await bob.locks.pause(resource, '5s', { reason });
+    await bob.locks.resume(resource, { reason });
+    await bob.locks.evict(resource, 'nobody', { reason });
+    await bob.locks.evict(resource, holder!.id, { reason });
+    expect(bob.heard('resource.changed')).toMatchObject([
+      { resource, reason, change: { kind: 'capacity', capacity: 3, expiresIn: 60_000 } },
+      { resource, reason: undefined, change: { kind: 'capacity', capacity: undefined } },
+      { resource, reason, change: { kind: 'pause', duration: 5_000 } },
+      { resource, reason, change: { kind: 'resume' } },
+      { resource, reason, change: { kind: 'evict', id: holder!.id } },
+    ]);
+    expect(alice.heard('resource.changed')).toEqual([]);
+  });
+
+  it('is not told when it is not known to be done', async () => {
+    const alice = setUp().side();
+    alice.coordinator.next('pause', fate.replyLost());
+    const error = await errorOf(alice.locks.pause(resource, '5s'));
+    expect(error).toBeInstanceOf(CoordinatorUnavailableError);
+    expect(alice.heard('resource.changed')).toEqual([]);
+  });
+
+  it.each([
+    ['setCapacity', [2, { reason: '' }]],
+    ['pause', ['1s', { reason: 7 }]],
+    ['resume', [{ why: 'x' }]],
+    ['evict', ['x', { why: 'x' }]],
+    ['evict', ['']],
+  ] as const)('rejects what is no reason: %s %j', async (step, given) => {
+    const { locks } = setUp().side();
+    const error = await errorOf((locks as any)[step](resource, ...given));
+    expect(error).toBeInstanceOf(ConfigError);
+  });
+});
+
 describe('every call of an operator', () => {
   const calls = {
     inspect: (locks: any) => locks.inspect(resource),

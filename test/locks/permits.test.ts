@@ -476,3 +476,29 @@ it('tells a permit that was lost from one that was released, even when both happ
   await permit.release();
   expect(await errorOf((async () => permit.assertHeld())())).toBeInstanceOf(PermitReleasedError);
 });
+
+it('tells how long a direct call waited for it, and how long it was held', async () => {
+  const { clock, side } = setUp();
+  const { locks } = side();
+  const told: unknown[] = [];
+  locks.events.on('permit.acquired', (facts) => told.push(facts));
+  locks.events.on('permit.released', (facts) => told.push(facts));
+  const first = await locks.acquire('storage', { lease });
+  const second = locks.acquire('storage', { lease });
+  await clock.advance(2_000);
+  await first.release();
+  const { resource, weight } = await second;
+  await clock.advance(500);
+  await (await second).release();
+  const third = await locks.tryAcquire('storage');
+
+  const facts = { id: expect.any(String), resource, weight };
+  expect(told).toEqual([
+    { ...facts, waited: 0 },
+    { ...facts, held: 2_000 },
+    { ...facts, waited: 2_000 },
+    { ...facts, held: 500 },
+    { ...facts, waited: 0 },
+  ]);
+  await third!.release();
+});

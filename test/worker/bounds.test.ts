@@ -377,7 +377,7 @@ it('events tell facts, not the permit itself', async () => {
   const facts = { resource: 'storage', id: expect.any(String), weight: 1 };
   expect(seen).toEqual([
     { ...facts, event: 'permit.granted' },
-    { ...facts, event: 'permit.released' },
+    { ...facts, event: 'permit.released', held: 0 },
   ]);
   await app.close();
 });
