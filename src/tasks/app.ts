@@ -21,6 +21,7 @@ import {
   limitOf,
 } from './locked-task.js';
 import { type Handles, handlesOf } from './methods.js';
+import { Operator } from './operator.js';
 import { type TaskDefinition, type TaskOptions, taskFields, taskSettings } from './options.js';
 import { Outbox } from './outbox.js';
 import { openParts, type Parts } from './parts.js';
@@ -168,6 +169,12 @@ export class App {
   /** The call with this id, made here or elsewhere. */
   result<R = unknown>(id: string): TaskResult<R> {
     return new TaskResult<R>(checkText(id, 'id'), this.#resultSource);
+  }
+
+  /** What people ask of a running system: why a call waits, who holds what, what was set apart. */
+  get operator(): Operator {
+    const { locks, broker, results, resultsFor, tasks, queues } = this;
+    return new Operator({ locks, broker, results, resultsFor, tasks, queues });
   }
 
   /** Sends what is on its way, stops this app's workers, gives back what is held, and closes what it opened. */
