@@ -82,5 +82,7 @@ export type { TaskDefinition, TaskOptions } from './tasks/options.js';
 export type { TaskResult, TaskState } from './tasks/result.js';
 export type { RetryOptions } from './tasks/retry.js';
 export type { Task } from './tasks/task.js';
+export type { CoordinatorHealth, Health, HealthOptions } from './worker/health.js';
+export { type HealthServer, type HealthServerOptions, serveHealth } from './worker/health-server.js';
 export type { WorkerOptions } from './worker/settings.js';
 export { createWorker, type Worker } from './worker/worker.js';

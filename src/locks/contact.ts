@@ -139,6 +139,12 @@ export class Contact {
     return this.#outage && this.unavailable(this.#outage.error);
   }
 
+  /** The same, if it was asked in vain in the last so many milliseconds. */
+  outageWithin(ms: number): CoordinatorUnavailableError | undefined {
+    const asked = this.#outage !== undefined && this.#clock.now() - this.#outage.nextProbe < ms;
+    return asked ? this.outage : undefined;
+  }
+
   /** Milliseconds after which it is worth asking again, while it does not answer. */
   get untilProbe(): number {
     const { probing, nextProbe = 0 } = this.#outage ?? {};

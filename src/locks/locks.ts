@@ -246,6 +246,11 @@ export class Locks {
     return party;
   }
 
+  /** @internal What this side was refused with, if it asked in vain in the last so many milliseconds. */
+  outage(coordinator: Coordinator, within: number): Error | undefined {
+    return this.#parties.get(coordinator)?.outageWithin(within);
+  }
+
   /** @internal A permit on these terms: at no cost when the running code holds it, else tried, then waited for. */
   async enter(terms: Terms, options: { waitTimeout?: number; signal?: AbortSignal } = {}): Promise<Permit> {
     const nested = this.#nested(terms);

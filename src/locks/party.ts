@@ -215,6 +215,11 @@ export class Party {
     return this.#contact.outage;
   }
 
+  /** The same, if it was asked in vain in the last so many milliseconds. */
+  outageWithin(ms: number): CoordinatorUnavailableError | undefined {
+    return this.#contact.outageWithin(ms);
+  }
+
   /** Milliseconds after which it is worth asking again, while it does not answer. */
   get untilProbe(): number {
     return this.#contact.untilProbe;

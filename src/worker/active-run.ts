@@ -32,6 +32,8 @@ export class ActiveRun implements PermitUser {
   readonly leases: readonly Lease[];
   /** On the clock's `now`. */
   readonly startedAt: number;
+  /** It is not waited for any longer, and has not returned. */
+  abandoned = false;
   /** Resolves when the body has really returned. */
   readonly returned: Promise<void>;
   readonly end: Promise<BodyEnd>;
@@ -100,6 +102,7 @@ export class ActiveRun implements PermitUser {
   /** Stops waiting for the body, which loses its permits: from here on it may overlap the next holders. */
   abandon(error: Error): void {
     this.#timer?.();
+    this.abandoned = true;
     this.#give({ kind: 'stuck', error });
     for (const lease of this.leases) lease.abandon();
     // A worker that stops does not keep the slot for it either.

@@ -222,11 +222,11 @@ export class Runner {
     record: TaskRecord,
     all: readonly Terms[],
     leases: readonly Lease[],
-    now: number,
+    startedAt: number,
   ): ActiveRun {
     const { app, journal, abortGrace } = this.#host;
     const { message } = delivery;
-    const permits = leases.map((lease) => lease.open(maxHoldOf(lease, all), giveBack, now));
+    const permits = leases.map((lease) => lease.open(maxHoldOf(lease, all), giveBack, startedAt));
     const context = new RunContext({
       id: message.id,
       name: message.task,
@@ -243,7 +243,7 @@ export class Runner {
       permits,
       context,
       clock: app.clock,
-      startedAt: now,
+      startedAt,
       grace: abortGrace,
     });
   }

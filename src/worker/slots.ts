@@ -56,6 +56,11 @@ export class Slots {
     this.#journal = parts.journal;
   }
 
+  /** Those that hold a delivery. */
+  get busy(): number {
+    return this.#busy;
+  }
+
   start(delivery: Delivery, lease?: Lease): void {
     this.#busy++;
     // Whatever brought it here, it is no part of the run that has just ended: neither its scope nor its memory.

@@ -11,6 +11,7 @@ import type { ActiveRun } from './active-run.js';
 import { Admission } from './admission.js';
 import { Conclusion } from './conclusion.js';
 import { Doormen } from './doormen.js';
+import { Answers, examine, type Health, type HealthOptions } from './health.js';
 import { Journal } from './journal.js';
 import { Places } from './places.js';
 import { Runner } from './run.js';
@@ -45,6 +46,8 @@ export class Worker {
     | undefined;
   #serving: readonly string[] | undefined;
   #tending: Cancel | undefined;
+  readonly #answers: Answers;
+  #state: Health['state'] = 'new';
   #alive: NodeJS.Timeout | undefined;
   #started: Promise<void> | undefined;
   #stopped: Promise<void> | undefined;
@@ -59,6 +62,7 @@ export class Worker {
     this.#app = app;
     this.#locks = app.locks.fork();
     this.#journal = new Journal(app);
+    this.#answers = new Answers(app.clock.now());
     // Every doorman listens.
     setMaxListeners(0, this.#leaving.signal);
     this.#over = new Promise((isOver) => {
@@ -135,6 +139,8 @@ export class Worker {
     this.#parts = this.#assemble(consumer);
     for (const delivery of early) this.#parts.slots.start(delivery);
     for (const room of await consumer.rooms()) this.#parts.doormen.heard(room);
+    this.#answers.came(this.#app.clock.now());
+    this.#state = 'running';
     this.#tend();
   }
 
@@ -190,6 +196,7 @@ export class Worker {
       const { tended } = doormen;
       if (tended.length > 0) await consumer.attend(tended);
       for (const room of await consumer.orphans()) doormen.heard(room);
+      this.#answers.came(this.#app.clock.now());
     } catch (error) {
       this.#journal.error(error);
     }
@@ -212,6 +219,7 @@ export class Worker {
   }
 
   async #end(drain: number): Promise<void> {
+    this.#state = 'stopping';
     this.#leaving.abort(new ShutdownError());
     this.#tending?.();
     const { consumer, slots, places } = this.#parts ?? {};
@@ -223,6 +231,7 @@ export class Worker {
     slots?.kill();
     await this.#locks.close();
     clearInterval(this.#alive);
+    this.#state = 'stopped';
     this.#isOver();
   }
 
@@ -270,6 +279,28 @@ export class Worker {
   /** Bodies that run now. */
   get running(): number {
     return this.#active.size;
+  }
+
+  /**
+   * Whether it fetches, and its broker and coordinators answer; what it runs, and since when. Never rejects but for wrong
+   * options, and takes no longer than the deadline of a call to a coordinator.
+   */
+  health(options: HealthOptions = {}): Promise<Health> {
+    return examine(
+      {
+        state: this.#state,
+        clock: this.#app.clock,
+        locks: this.#locks,
+        broker: this.#app.broker,
+        consumer: this.#parts?.consumer,
+        queues: this.queues,
+        slots: this.settings.concurrency,
+        busy: Math.min(this.#parts?.slots.busy ?? 0, this.settings.concurrency),
+        active: this.#active,
+        answers: this.#answers,
+      },
+      options,
+    );
   }
 
   /** @internal For tests: as if its process were killed. Nothing is given back, nothing is settled. */
