@@ -84,5 +84,6 @@ export type { RetryOptions } from './tasks/retry.js';
 export type { Task } from './tasks/task.js';
 export type { CoordinatorHealth, Health, HealthOptions } from './worker/health.js';
 export { type HealthServer, type HealthServerOptions, serveHealth } from './worker/health-server.js';
+export { type MeasureOptions, measure } from './worker/meter.js';
 export type { WorkerOptions } from './worker/settings.js';
 export { createWorker, type Worker } from './worker/worker.js';
