@@ -1,5 +1,6 @@
 import { redact } from '../check.js';
 import { ConfigError } from '../errors.js';
+import { at } from '../servers.js';
 import type { Coordinator } from './coordinator.js';
 import { etcdCoordinator } from './etcd.js';
 import { memoryCoordinator } from './memory.js';
@@ -64,7 +65,7 @@ export function openCoordinator(url: string): OpenCoordinator {
 function opened(url: string): Coordinator {
   const scheme = url.slice(0, Math.max(0, url.indexOf(':')));
   const open = Object.hasOwn(drivers, scheme) ? drivers[scheme] : undefined;
-  if (open) return open(url);
+  if (open) return at(url, open(url));
   const known = Object.keys(drivers).map((name) => `${name}:`);
   throw new ConfigError(
     `No coordinator is known for "${redact(url)}". Name one (${known.join(', ')}), or hand over a coordinator object`,

@@ -1,6 +1,7 @@
 import { checkObject, checkText, checkWhole } from '../check.js';
 import { type Duration, milliseconds } from '../duration.js';
 import { ConfigError } from '../errors.js';
+import { at, serverOf } from '../servers.js';
 import type { Coordinator } from './coordinator.js';
 import { coordinatorFrom, type OpenCoordinator } from './open.js';
 import { parseRate, type Rate, type RateText } from './rate.js';
@@ -122,7 +123,7 @@ function declare(
 function inLayout(path: string, layout: string | undefined, coordinator: Coordinator): Coordinator {
   if (layout === undefined) return coordinator;
   const name = checkText(layout, `${path}.layout`);
-  return coordinator.layout ? coordinator.layout(name) : coordinator;
+  return coordinator.layout ? at(serverOf(coordinator), coordinator.layout(name)) : coordinator;
 }
 
 function declarePermits(path: string, options: ResourceOptions, coordinator: Coordinator): Resource {

@@ -7,6 +7,7 @@ import { memoryCoordinator } from '../locks/memory.js';
 import { coordinatorFrom, type OpenCoordinator, openCoordinator } from '../locks/open.js';
 import { openResults } from '../results/open.js';
 import type { ResultStore } from '../results/result-store.js';
+import { at } from '../servers.js';
 
 export interface PartsOptions {
   readonly broker?: string | Broker | undefined;
@@ -32,7 +33,7 @@ export function openParts(options: PartsOptions, clock: Clock): Parts {
   const owned: Owned[] = [];
   const open = <P extends Owned>(given: string | P, name: string, opened: (url: string) => P): P => {
     if (typeof given !== 'string') return checkPart(given, name);
-    const part = opened(given);
+    const part = at(given, opened(given));
     if (given === 'memory' || given === 'memory:') owned.push(part);
     return part;
   };
