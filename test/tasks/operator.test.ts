@@ -205,7 +205,10 @@ describe('why', () => {
     const call = await send.applyAsync([], { queue: 'elsewhere' });
     expect(await app.operator.why(call.id)).toMatchObject({ state: 'unknown' });
     const queues = ['elsewhere', 'default'];
-    expect(await app.operator.why(call.id, { queues })).toMatchObject({ state: 'queued', queue: 'elsewhere' });
+    expect(await app.operator.why(call.id, { queues })).toMatchObject({
+      state: 'queued',
+      queue: 'elsewhere',
+    });
   });
 });
 
