@@ -59,7 +59,7 @@ export function parseRedisUrl(url: string): RedisTarget {
 }
 
 function parseHost(text: string, standard: number, url: string): RedisHost {
-  const match = /^(?:\[([\da-fA-F:.]+)\]|([^:[\]]*))(?::(\d{1,5}))?$/.exec(text);
+  const match = /^(?:\[([\da-fA-F:.]+)\]|([^:[\]\s]*))(?::(\d{1,5}))?$/.exec(text);
   const port = Number(match?.[3] ?? standard);
   if (!match || port < 1 || port > 65_535) throw wrong(url, 'has a host that is not of the form host:port');
   return { host: match[1] ?? (match[2] || 'localhost'), port };

@@ -6,12 +6,15 @@ import { clock, steps } from './steps.js';
  * All there is of a resource. Changes nothing.
  *
  * KEYS  state ends line rate charges
- * reply NOW STATE(text, or field value …) ENDS(id score …) LINE(id …) RATE(field value …) CHARGES(id score …)
+ * reply NOW STATE(text, or field value …) ENDS(id score …) LINE(id …) RATE(field value …) CHARGES(id score …) |
+ *       version VERSION
  */
 export const inspect = new Script(`${steps}${clock}${texts}
 return forEach(function()
   local state, ends, line, marks, charges = key(), key(), key(), key(), key()
-  local text = textOf(state)
+  local text, hash = textOf(state)
+  local wrong = wrongVersion(text or hash and redis.call('HGET', state, 'version'))
+  if wrong then return wrong end
   return { string.format('%.3f', now), text or redis.call('HGETALL', state), redis.call('ZRANGE', ends, 0, -1, 'WITHSCORES'),
     redis.call('ZRANGE', line, 0, -1), redis.call('HGETALL', marks), redis.call('ZRANGE', charges, 0, -1, 'WITHSCORES') }
 end)
