@@ -13,8 +13,8 @@ export default defineConfig({
     ],
   },
   test: {
-    testTimeout: 20_000,
-    hookTimeout: 20_000,
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
     // Many files mostly wait for their servers, so two are run at once even where there are only two processors.
     maxWorkers: Math.max(2, availableParallelism() - 1),
     passWithNoTests: false,
