@@ -139,6 +139,8 @@ export interface EnterRequest extends CallOptions {
   readonly weight: number;
   /** What this side takes the capacity to be. A stored override counts for more. */
   readonly capacity: number;
+  /** It was declared without a capacity: a mutex for good, where that has a layout of its own. */
+  readonly mutex?: boolean;
   /** Milliseconds. */
   readonly lease: number;
   /** Stand in line when there is no room. */

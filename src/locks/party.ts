@@ -146,6 +146,7 @@ export class Party {
       owner,
       weight: terms.weight,
       capacity: terms.capacity,
+      mutex: terms.mutex,
       lease: terms.lease,
       line,
       placeLife: this.#placeLife(terms),

@@ -27,7 +27,8 @@ export interface ResourceOptions {
 /** A resource, by one name. */
 export interface Resource {
   readonly kind: 'permits' | 'rate' | 'undeclared';
-  readonly capacity?: number;
+  /** Absent where none was given: it is a mutex then, unless the limit says. */
+  readonly capacity?: number | undefined;
   readonly rate?: Rate;
   readonly coordinator: Coordinator;
   readonly lease: number;
@@ -130,7 +131,7 @@ function declarePermits(path: string, options: ResourceOptions, coordinator: Coo
   if (options.burst !== undefined) throw new ConfigError(`\`${path}\` has a burst but no rate`);
   const resource: Resource = {
     kind: 'permits',
-    capacity: options.capacity === undefined ? 1 : checkWhole(options.capacity, `${path}.capacity`),
+    capacity: options.capacity === undefined ? undefined : checkWhole(options.capacity, `${path}.capacity`),
     coordinator,
     lease: options.lease === undefined ? defaultLease : milliseconds(options.lease, `${path}.lease`),
     maxHold: holdOf(options.maxHold, `${path}.maxHold`) ?? defaultMaxHold,

@@ -12,6 +12,8 @@ export interface Terms {
   readonly coordinator: Coordinator;
   readonly weight: number;
   readonly capacity: number;
+  /** Nobody has given it a capacity. */
+  readonly mutex?: boolean;
   readonly lease: number;
   readonly maxHold: number;
   readonly layout?: string;
@@ -21,7 +23,13 @@ export interface Terms {
 
 /** Whether one question can be asked for both. */
 export function sameTerms(a: Terms, b: Terms): boolean {
-  return a.weight === b.weight && a.capacity === b.capacity && a.lease === b.lease && a.layout === b.layout;
+  return (
+    a.weight === b.weight &&
+    a.capacity === b.capacity &&
+    a.mutex === b.mutex &&
+    a.lease === b.lease &&
+    a.layout === b.layout
+  );
 }
 
 /** Throws `ConfigError` when the limit and the resource do not fit each other. */
@@ -33,7 +41,8 @@ export function termsOf(resources: Resources, limit: Limit, share: Share): Terms
       `"${share.key}" is a rate: use \`limited\` for it, not \`locked\`; without a task, \`locks.start\``,
     );
   }
-  const capacity = limit.capacity ?? resource.capacity ?? 1;
+  const declared = limit.capacity ?? resource.capacity;
+  const capacity = declared ?? 1;
   const lease = limit.lease ?? resource.lease;
   if (limit.capacity !== undefined || limit.lease !== undefined) {
     checkFeatures(share.key, { coordinator: resource.coordinator, capacity, lease });
@@ -44,6 +53,7 @@ export function termsOf(resources: Resources, limit: Limit, share: Share): Terms
     coordinator: resource.coordinator,
     weight: share.weight,
     capacity,
+    mutex: declared === undefined,
     lease,
     maxHold: limit.maxHold ?? resource.maxHold,
     layout: resource.layout,

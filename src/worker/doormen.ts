@@ -119,7 +119,7 @@ export class Doormen {
     const { resources } = this.#host.locks.settings;
     const own = this.#declared.get(resource);
     if (own) return termsOf(resources, own, { key: resource, weight });
-    const declared = resources.resolve(resource).capacity ?? capacity;
+    const declared = resources.resolve(resource).capacity ?? (capacity > 1 ? capacity : undefined);
     return termsOf(resources, permitLimit(resource, declared, { countdown }), { key: resource, weight });
   }
 }

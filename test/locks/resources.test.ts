@@ -1,10 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { ConfigError } from '../../src/errors.js';
 import type { Coordinator, CoordinatorFeatures } from '../../src/locks/coordinator.js';
+import { permitLimit } from '../../src/locks/limit.js';
 import { createLocks } from '../../src/locks/locks.js';
 import { memoryCoordinator } from '../../src/locks/memory.js';
 import { openCoordinator } from '../../src/locks/open.js';
 import { Resources } from '../../src/locks/resources.js';
+import { termsOf } from '../../src/locks/terms.js';
 import { ManualClock } from '../../src/testing/manual-clock.js';
 import { errorOf, ScriptedCoordinator } from './kit.js';
 
@@ -161,9 +163,31 @@ describe('resolving', () => {
     const { resolve } = bound(
       new Resources({ a: {}, b: { maxHold: false, lease: '5s' }, c: { rate: '6/m' } }, coordinator),
     );
-    expect(resolve('a')).toMatchObject({ kind: 'permits', capacity: 1, lease: 15_000, maxHold: 3_600_000 });
+    expect(resolve('a')).toMatchObject({
+      kind: 'permits',
+      capacity: undefined,
+      lease: 15_000,
+      maxHold: 3_600_000,
+    });
     expect(resolve('b')).toMatchObject({ lease: 5_000, maxHold: Number.POSITIVE_INFINITY });
     expect(resolve('c')).toMatchObject({ kind: 'rate', rate: { limit: 6, per: 60_000, burst: 1 } });
+  });
+
+  it('tells what nobody has given a capacity from what was given 1', () => {
+    const resources = new Resources({ bare: {}, one: { capacity: 1 } }, coordinator);
+    const termsFor = (key: string, capacity?: number) => {
+      const terms = termsOf(resources, permitLimit(key, capacity), { key, weight: 1 });
+      return [terms.mutex, terms.capacity];
+    };
+    expect(['bare', 'undeclared', 'one'].map((name) => termsFor(name))).toEqual([
+      [true, 1],
+      [true, 1],
+      [false, 1],
+    ]);
+    expect([termsFor('bare', 1), termsFor('undeclared', 3)]).toEqual([
+      [false, 1],
+      [false, 3],
+    ]);
   });
 
   it('does not let an explicit undefined win over a default', () => {
@@ -175,7 +199,12 @@ describe('resolving', () => {
         coordinator,
       ),
     );
-    expect(resolve('a')).toMatchObject({ kind: 'permits', capacity: 1, lease: 15_000, maxHold: 3_600_000 });
+    expect(resolve('a')).toMatchObject({
+      kind: 'permits',
+      capacity: undefined,
+      lease: 15_000,
+      maxHold: 3_600_000,
+    });
   });
 
   it('keeps every name that a pattern matches apart', async () => {
