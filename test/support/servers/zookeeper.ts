@@ -61,7 +61,7 @@ function settings(folder: string, port: number, tickTime: number): string[] {
     '4lw.commands.whitelist=*',
     'maxClientCnxns=0',
     'minSessionTimeout=500',
-    'maxSessionTimeout=60000',
+    'maxSessionTimeout=120000',
     // What a killed process has written is in the system's cache; only a power cut would lose it.
     'forceSync=no',
     'preAllocSize=1024',
