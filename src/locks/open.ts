@@ -5,6 +5,7 @@ import type { Coordinator } from './coordinator.js';
 import { etcdCoordinator } from './etcd.js';
 import { memoryCoordinator } from './memory.js';
 import { redisCoordinator } from './redis.js';
+import { zookeeperCoordinator } from './zookeeper.js';
 
 /** A coordinator, and how to have done with it. */
 export interface OpenCoordinator {
@@ -31,6 +32,7 @@ const drivers: Readonly<Record<string, (url: string) => Coordinator>> = {
   'rediss+cluster': (url) => redisCoordinator(url),
   etcd: (url) => etcdCoordinator(url),
   etcds: (url) => etcdCoordinator(url),
+  zk: (url) => zookeeperCoordinator(url),
 };
 
 /** The coordinator that is named or handed over. Throws `ConfigError` for what is neither. */

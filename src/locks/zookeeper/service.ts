@@ -1,0 +1,206 @@
+import { systemClock } from '../../clock.js';
+import { ClosedError, CoordinatorUnavailableError } from '../../errors.js';
+import type { Unsubscribe } from '../../events.js';
+import { inTime } from '../../in-time.js';
+import type { CallOptions, ClaimRef, Entered, EnterRequest, Renewal, ResourceState } from '../coordinator.js';
+import { keyOf, type OwnClaim } from './claim.js';
+import { Claims } from './claims.js';
+import { toldToCallers, ZooKeeperError } from './error.js';
+import { inspect } from './inspect.js';
+import type { Layout } from './layout.js';
+import { enterMutex } from './mutex.js';
+import { tidy } from './nodes.js';
+import { evict, pause, setCapacity } from './operators.js';
+import { pathsOf } from './paths.js';
+import { Refusals } from './refusals.js';
+import { renewAll } from './renew.js';
+import { enterSemaphore } from './semaphore.js';
+import type { Session } from './session.js';
+import { Sessions } from './sessions.js';
+import type { ZooKeeperSource } from './source.js';
+import type { Side, Step } from './step.js';
+import { Watches } from './watches.js';
+
+export interface ServiceSettings {
+  readonly source: ZooKeeperSource;
+  /** The path that has the resources. */
+  readonly root: string;
+  readonly fencing: boolean;
+  /** Of the servers, in milliseconds. */
+  readonly tick: number;
+  /** Whether the nodes of resources that are not used any more are removed. */
+  readonly sweep: boolean;
+}
+
+/** One side of a ZooKeeper: its sessions, its claims, and all steps, whatever the layout. */
+export class ZooKeeperService {
+  readonly #settings: ServiceSettings;
+  readonly #claims = new Claims((claim) => this.#gone(claim));
+  readonly #sessions: Sessions;
+  readonly #side: Side;
+  #closed = false;
+
+  constructor(settings: ServiceSettings) {
+    this.#settings = settings;
+    const watches = new Watches(this.#claims.listeners);
+    this.#sessions = new Sessions(settings.source, settings.tick, {
+      onConnected: (session) => this.#claims.resume(session),
+      onOver: (session) => this.#claims.lose(session),
+      onChange: (session, path) => watches.changed(session, path),
+    });
+    this.#side = {
+      claims: this.#claims,
+      watches,
+      refusals: new Refusals(),
+      fencing: settings.fencing,
+      isFormer: (session) => this.#sessions.isFormer(session),
+    };
+  }
+
+  enter(request: EnterRequest, layout: Layout): Promise<Entered> {
+    const keys = request.claims.map(({ id }) => keyOf({ resource: request.resource, id }));
+    return this.#step(request, (left) =>
+      this.#claims.turn(keys, () => this.#enter(request, layout, keys, left)),
+    );
+  }
+
+  async #enter(request: EnterRequest, layout: Layout, keys: readonly string[], left: Left): Promise<Entered> {
+    const session = await this.#sessions.of(request.lease, left());
+    for (const key of keys) {
+      const claim = this.#claims.get(key);
+      // One that is held, or stands in line, under another lease, stays in the session it was made in.
+      if (claim?.state === 'leaving') await this.#claims.leave(claim, left());
+    }
+    const own = this.#claims.get(keys[0] as string)?.session;
+    if (own) await own.ready(left());
+    const step: Step = {
+      side: this.#side,
+      request,
+      paths: this.#paths(request.resource),
+      session: own ?? session,
+      leave: (claim) => this.#claims.leave(claim, left()),
+      checkTime: () => {
+        if (left() <= 0) throw new ZooKeeperError('OPERATION_TIMEOUT');
+      },
+    };
+    try {
+      return layout === 'semaphore'
+        ? await enterSemaphore(step, keys)
+        : await enterMutex(step, layout, keys[0] as string);
+    } finally {
+      this.#claims.forgetIdle(keys);
+    }
+  }
+
+  renew(permits: readonly Renewal[], options: CallOptions): Promise<Map<string, 'kept' | 'lost'>> {
+    return this.#step(options, (left) =>
+      renewAll(permits, {
+        side: this.#side,
+        paths: (resource) => this.#paths(resource),
+        any: () => this.#sessions.any(left()),
+        left,
+      }),
+    );
+  }
+
+  exit(claims: readonly ClaimRef[], options: CallOptions): Promise<void> {
+    return this.#step(options, async (left) => {
+      const exits = await Promise.allSettled(claims.map((ref) => this.#exit(ref, left)));
+      const failed = exits.find((exit) => exit.status === 'rejected');
+      if (failed) throw failed.reason;
+    });
+  }
+
+  #exit(ref: ClaimRef, left: Left): Promise<void> {
+    const key = keyOf(ref);
+    return this.#claims.turn([key], async () => {
+      const claim = this.#claims.get(key);
+      // Another side may have been granted what this side stood in line for.
+      if (claim && (await this.#claims.leave(claim, left()))) return;
+      await evict(await this.#sessions.any(left()), this.#paths(ref.resource), ref.id);
+    });
+  }
+
+  wake(ref: ClaimRef, listener: () => void): Unsubscribe {
+    if (this.#closed) throw closed();
+    const key = keyOf(ref);
+    const claim = this.#claims.get(key);
+    const [node] = claim?.nodes ?? [];
+    if (claim?.state === 'permit' && node !== undefined) this.#side.watches.node(claim, node);
+    return this.#claims.listeners.add(key, listener);
+  }
+
+  inspect(resource: string, options: CallOptions): Promise<ResourceState> {
+    return this.#operate(options, (session) =>
+      inspect(session, this.#paths(resource), this.#settings.fencing),
+    );
+  }
+
+  setCapacity(
+    resource: string,
+    capacity: number | undefined,
+    options: CallOptions & { expiresIn?: number },
+  ): Promise<void> {
+    return this.#operate(options, (session) =>
+      setCapacity(session, this.#paths(resource), capacity, options.expiresIn),
+    );
+  }
+
+  pause(resource: string, ms: number, options: CallOptions & { reason?: string }): Promise<void> {
+    return this.#operate(options, async (session) => {
+      const paths = this.#paths(resource);
+      await pause(session, paths, ms, options.reason);
+      if (ms === 0) this.#sweep(session, [paths.base, paths.queue]);
+    });
+  }
+
+  evict(claim: ClaimRef, options: CallOptions): Promise<boolean> {
+    return this.#operate(options, (session) => evict(session, this.#paths(claim.resource), claim.id));
+  }
+
+  /** Permits that are still held are left to lapse with their session; all else goes at once. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    for (const session of await this.#sessions.all()) {
+      const holds = [...this.#claims.of(session)].some(({ state }) => state === 'permit');
+      if (holds) session.drop();
+      else await session.close();
+    }
+    this.#claims.stop();
+  }
+
+  #paths(resource: string) {
+    return pathsOf(this.#settings.root, resource);
+  }
+
+  #operate<T>(options: CallOptions, step: (session: Session) => Promise<T>): Promise<T> {
+    return this.#step(options, async (left) => step(await this.#sessions.any(left())));
+  }
+
+  #step<T>({ timeout }: CallOptions, step: (left: Left) => Promise<T>): Promise<T> {
+    if (this.#closed) return Promise.reject(closed());
+    const until = performance.now() + timeout;
+    const answer = step(() => Math.max(0, until - performance.now())).catch((error: unknown) => {
+      throw toldToCallers(error);
+    });
+    return inTime(systemClock, answer, timeout, () => {
+      const cause = new Error(`no answer within ${timeout} ms`);
+      return new CoordinatorUnavailableError('zookeeper', { cause });
+    });
+  }
+
+  #gone(claim: OwnClaim): void {
+    this.#side.watches.remove(claim);
+    this.#sweep(claim.session, [claim.paths.base, claim.paths.queue]);
+  }
+
+  #sweep({ requests }: Session, paths: readonly string[]): void {
+    if (this.#settings.sweep) tidy(requests, paths);
+  }
+}
+
+/** Milliseconds that are left of a step. */
+type Left = () => number;
+
+const closed = () => new ClosedError('The ZooKeeper coordinator');

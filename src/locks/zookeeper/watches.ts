@@ -1,0 +1,79 @@
+import type { Listeners } from '../listeners.js';
+import type { OwnClaim } from './claim.js';
+import type { Session } from './session.js';
+
+/**
+ * When a client connects again it names all that it watches in one packet, and a server takes no packet of 1 MB or more
+ * (`jute.maxbuffer`): it would cut the connection, again and again. Whoever comes beyond this is not told, and asks.
+ */
+const mostBytes = 750_000;
+
+interface Watched {
+  readonly claims: Map<string, Set<OwnClaim>>;
+  bytes: number;
+}
+
+/**
+ * Who is to be told when which node changes or goes. A watch ends with its first event, and cannot be taken back: one that
+ * nobody waits for any more is left where it is, and so is known to be there for whoever comes next.
+ */
+export class Watches {
+  readonly #listeners: Listeners;
+  readonly #of = new WeakMap<Session, Watched>();
+
+  constructor(listeners: Listeners) {
+    this.#listeners = listeners;
+  }
+
+  /** Whether the node is to be watched with a request of the caller's own. It has to call `changed` if it is not there. */
+  add(claim: OwnClaim, path: string): boolean {
+    const watched = this.#watched(claim.session);
+    const claims = watched.claims.get(path);
+    claim.watching.add(path);
+    if (claims) {
+      claims.add(claim);
+      return false;
+    }
+    const bytes = path.length + 4;
+    if (watched.bytes + bytes > mostBytes) return false;
+    watched.bytes += bytes;
+    watched.claims.set(path, new Set([claim]));
+    return true;
+  }
+
+  /** Tells the claim when the node changes or goes, or is gone already. */
+  node(claim: OwnClaim, path: string): void {
+    if (!this.add(claim, path)) return;
+    const { session } = claim;
+    const tell = () => this.changed(session, path);
+    session.requests.read(path, true).then((node) => node ?? tell(), tell);
+  }
+
+  /** Something has happened to the node. */
+  changed(session: Session, path: string): void {
+    const watched = this.#watched(session);
+    const claims = watched.claims.get(path);
+    if (!claims) return;
+    watched.claims.delete(path);
+    watched.bytes -= path.length + 4;
+    for (const claim of claims) {
+      claim.watching.delete(path);
+      this.#listeners.call(claim.key);
+    }
+  }
+
+  /** The claim waits for nothing any more. */
+  remove(claim: OwnClaim): void {
+    const { claims } = this.#watched(claim.session);
+    for (const path of claim.watching) claims.get(path)?.delete(claim);
+    claim.watching.clear();
+  }
+
+  #watched(session: Session): Watched {
+    const known = this.#of.get(session);
+    if (known) return known;
+    const watched: Watched = { claims: new Map(), bytes: 0 };
+    this.#of.set(session, watched);
+    return watched;
+  }
+}
