@@ -1,0 +1,30 @@
+import { createInterface } from 'node:readline';
+import { createLocks } from 'lockkeeper';
+
+/**
+ * A process that holds a permit, and is told line by line what to do. Arguments: the coordinator's URL, the resource, the
+ * lease in milliseconds. Prints `held TOKEN`, and `told REASON` when its signal aborts.
+ */
+const [url, resource, lease] = process.argv.slice(2) as [string, string, string];
+const locks = createLocks({ coordinator: url });
+const permit = await locks.acquire(resource, { lease: Number(lease) });
+permit.signal.addEventListener('abort', () => console.log(`told ${permit.signal.reason.name}`));
+console.log(`held ${permit.token}`);
+
+function check(): void {
+  try {
+    permit.assertHeld();
+    console.log('still held');
+  } catch (error) {
+    console.log((error as Error).name);
+  }
+}
+
+for await (const line of createInterface({ input: process.stdin })) {
+  const [command, ms] = line.split(' ');
+  if (command === 'block') Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, Number(ms));
+  check();
+  if (command === 'end') break;
+}
+await permit.release();
+await locks.close();
