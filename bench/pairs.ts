@@ -3,8 +3,9 @@ import { Mutex, Semaphore } from 'async-mutex';
 import { createLocks } from 'lockkeeper';
 import { benchArgs, coordinator } from './support/args.js';
 import { newName } from './support/names.js';
+import { measure, type Pair, runPairBench } from './support/pair-bench.js';
 import { Report } from './support/report.js';
-import { alternate, type Figures, type Rounds } from './support/rounds.js';
+import { alternate, type Rounds } from './support/rounds.js';
 
 const args = benchArgs(
   `Pairs of an acquire and a release, without contention: one after the other, and on many keys at once.
@@ -15,14 +16,22 @@ const args = benchArgs(
     pairs: { default: 50_000, help: 'pairs in a round' },
     keys: { default: 100, help: 'keys at once' },
     rounds: { default: 5, help: 'rounds of each' },
-    coordinator,
+    coordinator: {
+      ...coordinator,
+      help: `${coordinator.help}; or \`zookeeper\` or \`redlock\`, beside their peers`,
+    },
   },
 );
 
-type Pair = () => Promise<void>;
 type Cases = Readonly<Record<string, () => Pair>>;
 
-const locks = createLocks({ coordinator: args.coordinator });
+const besidePeers = {
+  zookeeper: async () => (await import('./support/zookeeper-pairs.js')).zookeeperPairs(),
+  redlock: async () => (await import('./support/redlock-pairs.js')).redlockPairs(),
+};
+
+const isBesidePeers = args.coordinator in besidePeers;
+const locks = createLocks({ coordinator: isBesidePeers ? 'memory' : args.coordinator });
 
 /** Each makes the pair for a key of its own. What follows the first is compared to it. */
 const plain: Cases = {
@@ -56,19 +65,12 @@ const withScope: Cases = {
   },
 };
 
-async function measure(pairs: readonly Pair[]): Promise<Figures> {
-  const each = Math.ceil(args.pairs / pairs.length);
-  const start = performance.now();
-  const many = async (pair: Pair) => {
-    for (let i = 0; i < each; i++) await pair();
-  };
-  await Promise.all(pairs.map(many));
-  return { pairsPerSecond: ((each * pairs.length) / (performance.now() - start)) * 1_000 };
-}
-
 async function compare(cases: Cases, keys: number): Promise<void> {
   const measured = Object.entries(cases).map(([name, pairFor]) => {
-    return [name, () => measure(Array.from({ length: keys }, pairFor))] as const;
+    return [
+      name,
+      () => measure(Array.from({ length: keys }, pairFor), Math.ceil(args.pairs / keys)),
+    ] as const;
   });
   const rounds = await alternate(Object.fromEntries(measured), { rounds: args.rounds, warmUp: true });
   const [peer] = Object.values(rounds) as [Rounds];
@@ -80,9 +82,15 @@ async function compare(cases: Cases, keys: number): Promise<void> {
 }
 
 const report = new Report('pairs', args);
-for (const cases of [plain, withScope]) {
-  await compare(cases, 1);
-  await compare(cases, args.keys);
+if (isBesidePeers) {
+  const bench = await besidePeers[args.coordinator as keyof typeof besidePeers]();
+  await runPairBench(bench, report, args);
+  await bench.end();
+} else {
+  for (const cases of [plain, withScope]) {
+    await compare(cases, 1);
+    await compare(cases, args.keys);
+  }
 }
 await locks.close();
 report.end();
