@@ -69,6 +69,24 @@ describe('why', () => {
     await slow.open();
   });
 
+  it('watches a call in the room that it went to meanwhile', async () => {
+    const { app, clock, work, settle } = manualApp();
+    const slow = gate();
+    const save = app.task('save', locked('storage'), slow.body);
+    const calls = await save.delayMany([[], [], [], []]);
+    const watching = app.operator.why(calls[3]!.id, { watch: '2s' });
+    await clock.advance('1s');
+    await work({ concurrency: 2 });
+    await settle();
+    await clock.advance('1s');
+    await slow.open(1);
+    await clock.advance('2s');
+
+    expect(await watching).toMatchObject({ state: 'deferred', ahead: 1, estimate: 2_000 });
+    while (slow.started < 4) await slow.open();
+    await slow.open();
+  });
+
   it('tells of a call that ended, or started, while it was watched', async () => {
     const { app, clock, work, settle } = manualApp();
     const slow = gate();

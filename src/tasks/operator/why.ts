@@ -77,19 +77,21 @@ interface Seen {
   readonly estimate?: number;
 }
 
-/** Two looks tell how fast those before it go. */
+/** Two looks tell how fast those before it go. One that went from its queue to a room meanwhile is watched there. */
 async function watched(
   host: WhyHost,
   first: Located,
   queues: readonly string[],
   watch: number,
+  moved = false,
 ): Promise<Seen | undefined> {
   if (!('ahead' in first) || watch === 0) return { now: first };
   const begun = host.clock.now();
   await sleep(host.clock, watch, { keepAlive: true });
   const now = await locate(host, first.message.id, queues);
   const took = host.clock.now() - begun;
-  if (!now || !('ahead' in now) || now.where !== first.where) return now && { now };
+  if (!now || !('ahead' in now)) return now && { now };
+  if (now.where !== first.where) return moved ? { now } : await watched(host, now, queues, watch, true);
   const passed = first.ahead - now.ahead;
   return passed > 0 ? { now, estimate: (now.ahead / passed) * took } : { now };
 }
