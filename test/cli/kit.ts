@@ -19,14 +19,13 @@ export const module = async (name: string): Promise<string> => join(await folder
 const main = async (): Promise<string> => join(await folder(), 'dist/cli/main.js');
 
 /** Runs the command to its end, with this module as its app. */
-export async function cli(args: readonly string[], app?: string): Promise<Ran> {
-  const env = { LOCKKEEPER_APP: app && (await module(app)) };
-  return await runNode([await main(), ...args], env);
+export async function cli(args: readonly string[], app?: string, env: NodeJS.ProcessEnv = {}): Promise<Ran> {
+  return await runNode([await main(), ...args], { ...env, LOCKKEEPER_APP: app && (await module(app)) });
 }
 
 /** The same with `--json`, for its answer. */
-export async function answer(args: readonly string[], app: string): Promise<any> {
-  const { output, errors } = await cli([...args, '--json'], app);
+export async function answer(args: readonly string[], app: string, env?: NodeJS.ProcessEnv): Promise<any> {
+  const { output, errors } = await cli([...args, '--json'], app, env);
   if (output === '') throw new Error(`There is no answer to ${args.join(' ')}: ${errors}`);
   return JSON.parse(output);
 }
@@ -79,8 +78,9 @@ export function ordinaryEnv(): NodeJS.ProcessEnv {
 /** A worker of a module, with calls that wait for it. */
 export async function startWorker(
   name: string,
-  { calls = [], flags = [] }: { calls?: [string, unknown][]; flags?: string[] } = {},
+  options: { calls?: unknown[][]; flags?: string[]; env?: NodeJS.ProcessEnv } = {},
 ): Promise<Running> {
-  const env = { ...ordinaryEnv(), LOCKKEEPER_TEST_CALLS: JSON.stringify(calls) };
-  return new Running([await main(), 'worker', await module(name), ...flags], env);
+  const { calls = [], flags = [], env } = options;
+  const all = { ...ordinaryEnv(), ...env, LOCKKEEPER_TEST_CALLS: JSON.stringify(calls) };
+  return new Running([await main(), 'worker', await module(name), ...flags], all);
 }

@@ -1,0 +1,22 @@
+/** An app on the servers that the environment names, for a worker and for those who ask about it. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createApp, currentTask, limited, locked } from 'lockkeeper';
+
+export const app = createApp({
+  broker: process.env.LOCKKEEPER_BROKER,
+  coordinator: process.env.LOCKKEEPER_COORDINATOR,
+  resources: { storage: { capacity: 2, lease: '3s' }, sms: { rate: '1/h' } },
+  callTimeout: '1s',
+});
+
+export const save = app.task('save', locked('storage'), async (ms) => {
+  await sleep(ms, undefined, { signal: currentTask().signal });
+  return 'saved';
+});
+
+export const send = app.task('send', { limits: [limited('sms')], queue: 'mail' }, () => 'sent');
+
+const calls = JSON.parse(process.env.LOCKKEEPER_TEST_CALLS ?? '[]');
+for (const [task, argument, taskId] of calls) {
+  await { save, send }[task]?.applyAsync([argument], { taskId });
+}
