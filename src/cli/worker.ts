@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import type { Logger } from 'pino';
 import { checkOneOf } from '../check.js';
 import { readable } from '../duration.js';
+import { ConfigError } from '../errors.js';
 import type { App } from '../tasks/app.js';
 import { serveHealth } from '../worker/health-server.js';
 import { measureGlobally } from '../worker/meter.js';
@@ -45,11 +46,18 @@ export function addWorker(program: Command): void {
     .action(async (module: string | undefined, flags: WorkerFlags) => {
       const app = await loadApp(module ?? process.env.LOCKKEEPER_APP);
       try {
+        mustHaveTasks(app);
         await work(app, await createLog(flags.loglevel, flags.logformat), flags);
       } finally {
         await app.close();
       }
     });
+}
+
+/** A worker sets every message apart whose task it does not know. */
+function mustHaveTasks(app: App): void {
+  if (app.tasks.size > 0) return;
+  throw new ConfigError('The app has no tasks: its module has to import those that make them');
 }
 
 function addRunFlags(command: Command): void {
@@ -86,10 +94,8 @@ async function work(app: App, log: Logger, flags: WorkerFlags): Promise<void> {
   const health = flags.healthPort === undefined ? undefined : await probe(worker, flags, log);
   const unsubscribe = onSignals(worker, log);
   try {
-    await worker.start();
-    await introduce(app, worker, log, flags.logformat);
-    // It has been started already: this waits for its end.
-    await worker.run({ signals: [] });
+    const over = worker.run({ signals: [] });
+    await Promise.all([over, worker.start().then(() => introduce(app, worker, log, flags.logformat))]);
     log.info('the worker has stopped');
   } finally {
     unsubscribe();
@@ -105,6 +111,8 @@ async function probe(worker: Worker, { healthPort: port = 0, healthHost: host }:
 }
 
 async function introduce(app: App, worker: Worker, log: Logger, format: Format): Promise<void> {
+  // It may have been told to stop while it started.
+  if (worker.state !== 'running') return;
   const banner = await bannerOf(app, worker, version());
   if (format === 'text' && log.isLevelEnabled('info')) process.stdout.write(`${bannerText(banner)}\n`);
   const slots = `${banner.slots} slots, queues ${banner.queues.join(', ')}, drains for ${readable(banner.drain)}`;

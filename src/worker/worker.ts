@@ -85,6 +85,7 @@ export class Worker {
   stop(options: { drain?: Duration } = {}): Promise<void> {
     const drain = options.drain === undefined ? this.settings.drain : milliseconds(options.drain, 'drain');
     if (this.#stopped) this.#now.abort();
+    else this.#state = 'stopping';
     this.#stopped ??= this.#stop(drain);
     return this.#stopped;
   }
@@ -140,7 +141,7 @@ export class Worker {
     for (const delivery of early) this.#parts.slots.start(delivery);
     for (const room of await consumer.rooms()) this.#parts.doormen.heard(room);
     this.#answers.came(this.#app.clock.now());
-    this.#state = 'running';
+    if (!this.#stopped) this.#state = 'running';
     this.#tend();
   }
 
@@ -274,6 +275,11 @@ export class Worker {
   /** The queues it serves, in turn. */
   get queues(): readonly string[] {
     return this.#serving ?? this.settings.queues ?? this.#app.queues;
+  }
+
+  /** Whether it fetches: not before it has started, nor from when it was told to stop. */
+  get state(): Health['state'] {
+    return this.#state;
   }
 
   /** Bodies that run now. */

@@ -140,4 +140,21 @@ describe('lockkeeper worker', { timeout: 60_000 }, () => {
     worker.kill('SIGTERM');
     expect(await worker.ended).toBe(0);
   });
+
+  it('refuses an app without tasks, which would set every message apart', async () => {
+    const { code, errors } = await cli(['worker', await module('idle.js')]);
+    expect(code).toBe(1);
+    expect(errors).toContain('The app has no tasks');
+  });
+
+  it('stops cleanly when it is told to before it has started', async () => {
+    const worker = await startWorker('away.js', { flags: ['--health-port', '0'] });
+    await worker.says('probes are answered');
+    const { port } = worker.lines.find(({ msg }) => msg.startsWith('probes are answered')) ?? {};
+    expect((await fetch(`http://127.0.0.1:${port}/health`)).status).toBe(503);
+    worker.kill('SIGTERM');
+    expect(await worker.ended).toBe(0);
+    expect(worker.output).not.toContain('the worker runs');
+    expect(worker.errors).toBe('');
+  });
 });

@@ -1,0 +1,4 @@
+/** An app without tasks. */
+import { createApp } from 'lockkeeper';
+
+export const app = createApp();
