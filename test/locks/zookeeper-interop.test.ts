@@ -4,7 +4,7 @@ import { createLocks, type Locks } from 'lockkeeper';
 import { zookeeperCoordinator } from 'lockkeeper/zookeeper';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { enters, exit, hold, soon, standInLine } from '../conformance/coordinator/kit.js';
-import { type Peer, startJava, startPython } from '../support/peer.js';
+import { type Peer, startJava, startPython, startScript } from '../support/peer.js';
 import { useShared } from '../support/servers/index.js';
 import { until } from '../support/until.js';
 import { ephemeralSequential, useRawZooKeeper } from './zookeeper-raw.js';
@@ -115,8 +115,8 @@ describe('kazoo and us', () => {
     const times = await Promise.all([count(ours(), name, counter, 3), count(ours(), name, counter, 3)]);
     const theirs = Number(await kazoo.next());
 
-    expect(theirs).toBeGreaterThan(20);
-    for (const each of times) expect(each).toBeGreaterThan(20);
+    expect(theirs).toBeGreaterThan(3);
+    for (const each of times) expect(each).toBeGreaterThan(3);
     expect(Number(await raw.get(counter))).toBe(theirs + times[0]! + times[1]!);
   });
 
@@ -162,7 +162,7 @@ describe('kazoo and us', () => {
       inside.push({ times, most });
     }
 
-    for (const { times } of inside) expect(times).toBeGreaterThan(20);
+    for (const { times } of inside) expect(times).toBeGreaterThan(3);
     expect(Math.max(...inside.map(({ most }) => most))).toBe(3);
   });
 
@@ -217,8 +217,8 @@ describe('Curator and us', () => {
     await Promise.all(sides.map((locks) => locks.close()));
     await coordinator.close();
 
-    expect(theirs).toBeGreaterThan(20);
-    for (const each of times) expect(each).toBeGreaterThan(20);
+    expect(theirs).toBeGreaterThan(3);
+    for (const each of times) expect(each).toBeGreaterThan(3);
     expect(Number(await raw.get(counter))).toBe(theirs + times[0]! + times[1]!);
   });
 
@@ -234,4 +234,26 @@ describe('Curator and us', () => {
     expect(await locks.tryAcquire(name)).toBeUndefined();
     expect(await kazoo.ask(`release ${path}`)).toBe('released');
   });
+});
+
+describe('the examples', () => {
+  it('of three languages hold what they share', async () => {
+    const example = (name: string) => new URL(`../../examples/sharing/${name}`, import.meta.url);
+    await using node = await startScript(example('zookeeper.ts'), server.url);
+    await using python = await startPython(example('with_kazoo.py'), raw.hosts);
+    await using java = await startJava(example('WithCurator.java'), raw.hosts);
+    expect([await node.next(60_000), await node.next(), await node.next()]).toEqual([
+      'Node holds nightly-report',
+      'Node holds storage',
+      'Node holds invoices',
+    ]);
+    expect([await python.next(), await python.next()]).toEqual([
+      'Python holds nightly-report',
+      'Python holds a share of storage',
+    ]);
+    expect(await java.next(60_000)).toBe('Java holds invoices');
+    expect(await Promise.all([node, python, java].map(({ ended }) => ended))).toEqual(
+      Array.from({ length: 3 }, () => 'exit code 0'),
+    );
+  }, 120_000);
 });
