@@ -105,6 +105,18 @@ export class BrokerUnavailableError extends LockkeeperError {
   }
 }
 
+/** The result store did not answer in time or could not be reached. Whether the call took effect is not known. */
+export class ResultStoreUnavailableError extends LockkeeperError {
+  readonly code = 'RESULT_STORE_UNAVAILABLE';
+
+  constructor(
+    readonly store: string,
+    options?: ErrorOptions,
+  ) {
+    super(`The ${store} result store is unavailable${reasonOf(options?.cause)}`, options);
+  }
+}
+
 /** A part was used after its `close()`. */
 export class ClosedError extends LockkeeperError {
   readonly code = 'CLOSED';

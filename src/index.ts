@@ -37,6 +37,7 @@ export {
   MessageError,
   PermitLostError,
   PermitReleasedError,
+  ResultStoreUnavailableError,
   ResultTimeoutError,
   ShutdownError,
   SoftTimeLimitError,

@@ -86,6 +86,8 @@ export interface ConsumeOptions {
   readonly onRoom?: (room: Room) => void;
   /** A message was revoked, and may be in hand here. */
   readonly onRevoked?: (id: string) => void;
+  /** Something failed in the background, such as fetching; it is tried again. */
+  readonly onError?: (error: unknown) => void;
 }
 
 /** One worker's side of the broker. Closed, or dead, it leaves what it had in hand to the others, as losses. */

@@ -33,11 +33,11 @@ export interface AppOptions {
   /** What carries messages. Default `memory:`, in process. */
   broker?: string | Broker | undefined;
   /**
-   * Who keeps limits. Default: the broker's own where that is memory; any other broker needs one named. Two apps of a
-   * process that both say `memory:` share their resources.
+   * Who keeps limits. Default: the broker's own where that is memory or Redis; any other broker needs one named. Two apps
+   * of a process that both say `memory:` share their resources.
    */
   coordinator?: string | Coordinator | undefined;
-  /** Where results are kept. Default: in process, beside the broker. */
+  /** Where results are kept. Default: beside the broker, where that is memory or Redis; else in process. */
   results?: string | ResultStore | undefined;
   /** What is known of resources, by name or by a pattern with a trailing `*`. */
   resources?: Readonly<Record<string, ResourceOptions>>;

@@ -1,11 +1,14 @@
 import type { Broker } from '../brokers/broker.js';
 import { openBroker } from '../brokers/open.js';
+import { RedisBroker } from '../brokers/redis.js';
 import type { Clock } from '../clock.js';
 import { ConfigError } from '../errors.js';
 import type { Coordinator } from '../locks/coordinator.js';
 import { memoryCoordinator } from '../locks/memory.js';
 import { coordinatorFrom, type OpenCoordinator, openCoordinator } from '../locks/open.js';
+import { redisCoordinator } from '../locks/redis.js';
 import { openResults } from '../results/open.js';
+import { redisResults } from '../results/redis.js';
 import type { ResultStore } from '../results/result-store.js';
 import { at } from '../servers.js';
 
@@ -31,16 +34,21 @@ type Owned = { close(): Promise<void> };
 /** Opens what is named by a URL, and takes what is handed over as it is. */
 export function openParts(options: PartsOptions, clock: Clock): Parts {
   const owned: Owned[] = [];
+  const own = <P extends Owned>(part: P): P => {
+    owned.push(part);
+    return part;
+  };
   const open = <P extends Owned>(given: string | P, name: string, opened: (url: string) => P): P => {
     if (typeof given !== 'string') return checkPart(given, name);
     const part = at(given, opened(given));
-    if (given === 'memory' || given === 'memory:') owned.push(part);
-    return part;
+    return /^memory:./.test(given) ? part : own(part);
   };
   const named = options.broker ?? 'memory:';
   const broker = open(named, 'broker', (url) => openBroker(url, clock));
-  const beside = typeof named === 'string' && named.startsWith('memory') ? named : 'memory:';
-  const results = open(options.results ?? beside, 'results', (url) => openResults(url, clock));
+  const results =
+    options.results === undefined && typeof named !== 'string' && broker instanceof RedisBroker
+      ? own(redisResults(broker.redis))
+      : open(options.results ?? besideOf(named), 'results', (url) => openResults(url, clock));
   return {
     broker,
     results,
@@ -49,12 +57,22 @@ export function openParts(options: PartsOptions, clock: Clock): Parts {
   };
 }
 
-function coordinatorOf({ coordinator, clock }: PartsOptions, broker: Broker): OpenCoordinator {
+/** Where results are if nobody says: with the broker where that can keep them, else in this process. */
+function besideOf(broker: string | Broker): string {
+  return typeof broker === 'string' && /^(?:memory|rediss?)\b/.test(broker) ? broker : 'memory:';
+}
+
+function coordinatorOf({ broker: named, coordinator, clock }: PartsOptions, broker: Broker): OpenCoordinator {
   if (coordinator !== undefined) return coordinatorFrom(coordinator, 'coordinator');
-  if (broker.kind !== 'memory') {
+  if (broker.kind === 'memory') {
+    return clock ? coordinatorFrom(memoryCoordinator({ clock }), 'coordinator') : openCoordinator('memory:');
+  }
+  if (!(broker instanceof RedisBroker)) {
     throw new ConfigError(`An app on the ${broker.kind} broker needs a \`coordinator\`: name one`);
   }
-  return clock ? coordinatorFrom(memoryCoordinator({ clock }), 'coordinator') : openCoordinator('memory:');
+  if (typeof named === 'string') return openCoordinator(named);
+  const own = redisCoordinator(broker.redis, { prefix: broker.prefix });
+  return { coordinator: own, close: () => own.close() };
 }
 
 function checkPart<P>(given: P, name: string): P {

@@ -130,6 +130,7 @@ export class Worker {
       onIdle: () => this.#parts?.doormen.slotFree(),
       onRoom: (room) => this.#parts?.doormen.heard(room),
       onRevoked: (id) => this.#revoked(id),
+      onError: (error) => this.#journal.error(error),
     });
     if (this.#leaving.signal.aborted) {
       for (const delivery of early)

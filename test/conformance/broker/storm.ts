@@ -23,7 +23,7 @@ export function stormSuite(kit: Kit): void {
       await storm.takeSome(workers);
     }
     while (!(await isEmpty(brokers[0]!, queues))) {
-      await kit.pass(50);
+      await kit.pass(10);
       await storm.takeSome(workers);
     }
 

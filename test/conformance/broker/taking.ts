@@ -82,13 +82,13 @@ export function takingSuite(kit: Kit): void {
   it('settles in any case, also when it takes nothing', async () => {
     const broker = await kit.connect();
     const queue = kit.queue();
+    await kit.park(broker, queue, calls(1), { weight: 2 });
     await broker.publish(calls(2), { queue });
     const hands = await kit.work(broker, queue, { concurrency: 2 });
     const [first, second] = await hands.receive(2);
 
-    expect(await hands.handOff(first!, resource)).toEqual({ kind: 'empty' });
-    await untilDepth(broker, queue, { running: 1 });
-    await kit.park(broker, queue, calls(1), { weight: 2 });
+    expect(await hands.handOff(first!, 'nobody parked here')).toEqual({ kind: 'empty' });
+    await untilDepth(broker, queue, { running: 1, parked: 1 });
     expect(await hands.handOff(second!, resource)).toEqual({ kind: 'other', weight: 2 });
 
     await untilDepth(broker, queue, { parked: 1 });

@@ -30,14 +30,14 @@ export function textSuite(kit: Kit): void {
         origin: text,
         booking: text,
       });
-      const parking = { resource: text, weight: 1, countdown: 500 };
+      const parking = { resource: text, weight: 1, countdown: 200 };
       await kit.park(broker, queue, [message], parking);
       const hands = await kit.work(broker, queue);
 
       const room = { queue, capacity: 1, ...parking };
       expect(await hands.consumer.rooms()).toEqual([room]);
       await hands.consumer.attend([room]);
-      await kit.pass(700);
+      await kit.pass(300);
       expect(await hands.consumer.orphans()).toEqual([room]);
 
       const delivery = await hands.taken(text);

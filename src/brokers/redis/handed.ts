@@ -1,0 +1,62 @@
+/** A message as it came into a worker's hands. */
+export interface Handed {
+  /** Names this delivery, and no other. */
+  readonly handle: string;
+  readonly text: string;
+  readonly revoked: boolean;
+  readonly losses: number;
+  /** Among the messages of its queue, when it is a card; else its handle says it. */
+  readonly rank: string | undefined;
+}
+
+/** Whether a delivery is in the stream still, and no card. */
+export function isEntry(handle: string): boolean {
+  return !handle.includes(':');
+}
+
+/** What was handed out by itself, with its text if it is an entry, or else its card. */
+export function handedFrom(handle: string, whole: string, revoked: boolean): Handed {
+  if (isEntry(handle)) return handedEntry(handle, whole, revoked);
+  const [losses = '0', rank] = whole.split(' ', 2);
+  return { handle, text: textIn(whole), revoked, losses: Number(losses), rank };
+}
+
+function handedEntry(handle: string, text: string, revoked: boolean): Handed {
+  return { handle, text, revoked, losses: 0, rank: undefined };
+}
+
+/** The message in a card: what comes after the fourth space. */
+export function textIn(card: string): string {
+  let at = -1;
+  for (let field = 0; field < 4; field++) at = card.indexOf(' ', at + 1);
+  return card.slice(at + 1);
+}
+
+export type TakenReply = [1, handle: string | undefined, revoked: number, card: string | undefined];
+export type FetchReply = [
+  1,
+  isIdle: number,
+  msUntilDue: number,
+  msUntilUntended: number,
+  msUntilDead: number,
+  revoked: string[],
+  handles: string,
+  texts: string,
+  ...others: string[],
+];
+
+/** What a step handed out: most texts come as one, since none of them has a line break. */
+export function handedIn([, , , , , revoked, handles, texts, ...others]: FetchReply): Handed[] {
+  const isRevoked = (handle: string) => revoked.length > 0 && revoked.includes(handle);
+  const handed: Handed[] = [];
+  for (let at = 0; at + 1 < others.length; at += 2) {
+    const [handle, whole] = [others[at] as string, others[at + 1] as string];
+    handed.push(handedFrom(handle, whole, isRevoked(handle)));
+  }
+  if (handles === '') return handed;
+  const all = texts.split('\n');
+  for (const [i, handle] of handles.split(' ').entries()) {
+    handed.push(handedEntry(handle, all[i] as string, isRevoked(handle)));
+  }
+  return handed;
+}

@@ -1,0 +1,281 @@
+import type { Room } from '../broker.js';
+import { type FetchReply, type Handed, handedFrom, handedIn, type TakenReply } from './handed.js';
+import type { BeatAnswer } from './heart.js';
+import { beatAnswer, Membership, type MembershipHost } from './membership.js';
+import type { RedisQueue } from './queue.js';
+import { argumentsOf, type Settlement } from './settlement.js';
+import * as delivering from './steps/delivering.js';
+import * as living from './steps/living.js';
+
+export type TakeReply =
+  | { readonly kind: 'taken'; readonly handed: Handed }
+  | { readonly kind: 'other'; readonly weight: number }
+  | { readonly kind: 'empty' }
+  | { readonly kind: 'void' };
+
+/** The first of a room, if it has this weight. */
+export interface RoomHead {
+  readonly resource: string;
+  readonly weight: number;
+}
+
+/** What becomes of what was taken. */
+export type Receive<T> = (lane: Lane, reply: TakeReply) => T;
+
+export interface FetchOptions {
+  readonly wanted: number;
+  /** Deliveries that end before. */
+  readonly settlements?: readonly Settlement[] | undefined;
+  /** It says too that this worker lives. */
+  readonly beat?: { readonly mayBury: boolean } | undefined;
+}
+
+/** What a lane needs of its consumer. */
+export interface LaneHost {
+  readonly lease: number;
+  /** The largest message to hand over, in bytes. */
+  readonly largest: number;
+  /** The handles of all that is in hand from this lane: what was received is, when `receive` returns. */
+  handles(lane: Lane): string[];
+  /** There may be something to fetch. Rejects when it cannot be. */
+  look(lane: Lane, beat?: { mayBury: boolean }): Promise<void>;
+  /** Somebody has published. */
+  woken(lane: Lane): void;
+  onError(error: unknown): void;
+}
+
+/**
+ * One worker in one queue, and the steps it takes there.
+ *
+ * When the answer of a step that hands something out is not heard, there may be messages in this worker's hands that it
+ * does not know of. Before it fetches or takes again it tells what it knows of, and the rest goes back to the queue: that
+ * is when nothing is on its way, so that it knows of all that it may know of. Steps arrive in the order in which they are
+ * sent, also those whose answer nobody waits for any more, and a connection that was lost has brought what it will bring
+ * when the next one is ready.
+ */
+export class Lane implements MembershipHost {
+  readonly queue: RedisQueue;
+  readonly lease: number;
+  /** Nothing was there to fetch, and this worker will be woken. */
+  quiet = false;
+  readonly #host: LaneHost;
+  readonly #membership: Membership;
+  #wakes = 0;
+  #turns = 0;
+  /** On the monotonic clock, in ms: a room may be untended from then on. */
+  #untendedAt = 0;
+  #dueTimer: { readonly at: number; readonly timer: NodeJS.Timeout } | undefined;
+  #beatAnswer: BeatAnswer | undefined;
+  /** Steps under way that hand something out. */
+  #handing = 0;
+  #whenNoneHands: (() => void)[] = [];
+  #isInDoubt = false;
+  #auditing: Promise<void> | undefined;
+
+  constructor(queue: RedisQueue, host: LaneHost) {
+    this.queue = queue;
+    this.lease = host.lease;
+    this.#host = host;
+    this.#membership = new Membership(queue, this);
+  }
+
+  /** The number this worker is known by. Empty while it is not known there. */
+  get number(): string {
+    return this.#membership.number;
+  }
+
+  /** On the monotonic clock, in ms: when the broker answered last. */
+  get heardAt(): number {
+    return this.#membership.heardAt;
+  }
+
+  join(): Promise<void> {
+    return this.#membership.join();
+  }
+
+  /** What it has may not be what it knows of, and what was told may not have been heard. */
+  doubt(): void {
+    this.#isInDoubt = true;
+    this.quiet = false;
+  }
+
+  /** The connection is there again. */
+  returned(): void {
+    this.doubt();
+    this.#membership.beatNow();
+  }
+
+  /**
+   * Fetches up to so many messages, after deliveries have ended. Nothing is received when this worker counts as dead: then
+   * nothing was done.
+   */
+  fetch(
+    { wanted, settlements = [], beat }: FetchOptions,
+    receive: (handed: Handed[] | undefined) => void,
+  ): Promise<void> {
+    return this.#handOut(async () => {
+      const { number } = this;
+      const wakes = this.#wakes;
+      const beating = beat ? [this.lease, beat.mayBury ? 1 : 0] : [0, 0];
+      const args = [this.#turn(), wanted, this.#host.largest, ...beating, ...argumentsOf(settlements)];
+      const reply = await this.#membership.step(delivering.fetch, args);
+      if (!reply || number !== this.number) return receive(undefined);
+      const [, isIdle, due, untended, others] = reply as FetchReply;
+      if (wanted > 0) this.quiet = isIdle === 1 && wakes === this.#wakes;
+      if (isIdle === 1) this.#untendedAt = momentIn(untended);
+      if (beat) this.#beatAnswer = beatAnswer(others);
+      this.dueIn(due);
+      receive(handedIn(reply as FetchReply));
+    });
+  }
+
+  /** Ends deliveries. False when this worker counts as dead: then nothing was done. */
+  async settle(settlements: readonly Settlement[]): Promise<boolean> {
+    return (await this.#membership.step(delivering.settle, argumentsOf(settlements))) !== undefined;
+  }
+
+  /** Takes from the room of a resource, and ends deliveries in the same step. */
+  take<T>(
+    { resource, weight }: RoomHead,
+    settlements: readonly Settlement[],
+    receive: Receive<T>,
+  ): Promise<T> {
+    return this.#handOut(async () => {
+      const { number } = this;
+      const args = [this.#turn(), resource, weight, ...argumentsOf(settlements)];
+      const reply = await this.#membership.step(delivering.take, args);
+      if (!reply || number !== this.number) return receive(this, { kind: 'void' });
+      const [, handle, isRevoked, card] = reply as TakenReply;
+      if (card !== undefined) {
+        return receive(this, { kind: 'taken', handed: handedFrom(String(handle), card, isRevoked === 1) });
+      }
+      return receive(
+        this,
+        handle === undefined ? { kind: 'empty' } : { kind: 'other', weight: Number(handle) },
+      );
+    });
+  }
+
+  /** The message that comes first in the room of a resource. */
+  async head(resource: string): Promise<{ rank: string; weight: number } | undefined> {
+    const [, rank, weight] = (await this.#membership.step(delivering.head, [resource])) ?? [];
+    return rank === undefined ? undefined : { rank: String(rank), weight: Number(weight) };
+  }
+
+  /** Rooms that nobody attended for their countdown. The queue is not asked before there can be one. */
+  async orphans(): Promise<readonly Room[]> {
+    if (performance.now() < this.#untendedAt) return [];
+    const { rooms, next } = await this.queue.orphans();
+    this.#untendedAt = Math.min(momentIn(next), momentIn(this.lease));
+    return rooms;
+  }
+
+  /** A room of this queue may be untended in so many ms. */
+  untendedIn(ms: number): void {
+    this.#untendedAt = Math.min(this.#untendedAt, momentIn(ms));
+  }
+
+  /** Gives back what it does not know of. It is not woken any more, until it fetches again. */
+  async audit(): Promise<void> {
+    this.#isInDoubt = true;
+    await this.#becomeCertain();
+  }
+
+  /** A message is due in so many ms, or never when that is below 0. */
+  dueIn(ms: number): void {
+    if (ms < 0) return;
+    const at = performance.now() + ms;
+    if (this.#dueTimer && this.#dueTimer.at <= at) return;
+    clearTimeout(this.#dueTimer?.timer);
+    const timer = setTimeout(() => {
+      this.#dueTimer = undefined;
+      void this.#look();
+    }, ms);
+    this.#dueTimer = { at, timer: timer.unref() };
+  }
+
+  /** This worker was woken and has no slot: somebody else may have one. */
+  async passOn(): Promise<void> {
+    await this.queue.step(living.passOn, []);
+  }
+
+  /** Leaves. What is in hand goes to others at once. */
+  async leave(): Promise<void> {
+    clearTimeout(this.#dueTimer?.timer);
+    await this.#membership.leave();
+  }
+
+  /** Does nothing any more, and says so to nobody. */
+  vanish(): void {
+    clearTimeout(this.#dueTimer?.timer);
+    this.#membership.vanish();
+  }
+
+  onWoken(): void {
+    this.#wakes++;
+    this.quiet = false;
+    this.#host.woken(this);
+  }
+
+  onJoined(): void {
+    this.quiet = false;
+    this.#isInDoubt = false;
+    void this.#look();
+  }
+
+  async poll(mayBury: boolean): Promise<BeatAnswer | undefined> {
+    this.#beatAnswer = undefined;
+    await this.#host.look(this, { mayBury });
+    return this.#beatAnswer;
+  }
+
+  onError(error: unknown): void {
+    this.#host.onError(error);
+  }
+
+  async #look(): Promise<void> {
+    // Whoever is asked to look tells of its errors.
+    await this.#host.look(this).catch(() => {});
+  }
+
+  /** Names a step that hands something out. */
+  #turn(): string {
+    return `${this.number}.${++this.#turns}`;
+  }
+
+  async #handOut<T>(step: () => Promise<T>): Promise<T> {
+    while (this.#isInDoubt) await this.#becomeCertain();
+    this.#handing++;
+    try {
+      return await step();
+    } catch (error) {
+      this.doubt();
+      throw error;
+    } finally {
+      this.#handing--;
+      if (this.#handing === 0) for (const tell of this.#whenNoneHands.splice(0)) tell();
+    }
+  }
+
+  #becomeCertain(): Promise<void> {
+    this.#auditing ??= this.#audit().finally(() => {
+      this.#auditing = undefined;
+    });
+    return this.#auditing;
+  }
+
+  async #audit(): Promise<void> {
+    while (this.#handing > 0) await new Promise<void>((resolve) => this.#whenNoneHands.push(resolve));
+    this.#isInDoubt = false;
+    try {
+      await this.#membership.step(living.audit, this.#host.handles(this));
+    } catch (error) {
+      this.doubt();
+      throw error;
+    }
+  }
+}
+
+function momentIn(ms: number): number {
+  return ms < 0 ? Number.POSITIVE_INFINITY : performance.now() + ms;
+}

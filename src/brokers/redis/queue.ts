@@ -1,0 +1,190 @@
+import { ConfigError } from '../../errors.js';
+import { asNew, decode, encode, type Message } from '../../message.js';
+import type { Link } from '../../redis/link.js';
+import type { Aside, Depth, Room } from '../broker.js';
+import { type Keys, keysOf, layout, registryKey } from './layout.js';
+import { Outgoing } from './outgoing.js';
+import { wholeMs } from './settlement.js';
+import * as inspecting from './steps/inspecting.js';
+import * as operating from './steps/operating.js';
+import * as publishing from './steps/publishing.js';
+import * as rooms from './steps/rooms.js';
+import type { Reply, Step } from './steps/step.js';
+
+/** For how long a revocation is remembered, in ms: the message may still be on its way, or come back. */
+const remembered = 86_400_000;
+
+/** One queue, as publishers and operators see it, and the way for workers to take their steps in it. */
+export class RedisQueue {
+  readonly name: string;
+  readonly keys: Keys;
+  readonly link: Link;
+  readonly #registry: string;
+  readonly #outgoing: Outgoing;
+  #opening: Promise<void> | undefined;
+  #isThere = false;
+
+  constructor(name: string, prefix: string, link: Link) {
+    this.name = name;
+    this.keys = keysOf(prefix, name);
+    this.link = link;
+    this.#registry = registryKey(prefix);
+    this.#outgoing = new Outgoing((args) => this.step(publishing.publish, args));
+  }
+
+  /** One atomic step in this queue, which is there from then on. */
+  async step(step: Step, args: readonly (string | number)[]): Promise<Reply> {
+    if (!this.#isThere) await this.open();
+    return await this.#run(step, args);
+  }
+
+  /** Makes the queue if there is none. Throws `ConfigError` when another version of this package keeps it. */
+  open(): Promise<void> {
+    // First its name, so that no queue is there whose name nobody knows.
+    this.#opening ??= this.link
+      .run((client) => client.call('sadd', [this.#registry, this.name]))
+      .then(async () => void (await this.#look({ make: true })))
+      .finally(() => {
+        this.#opening = undefined;
+      });
+    return this.#opening;
+  }
+
+  /** Whether there is such a queue. */
+  async isThere(): Promise<boolean> {
+    return this.#isThere || (await this.#look({ make: false }));
+  }
+
+  async #look({ make }: { make: boolean }): Promise<boolean> {
+    const found = await this.#run(publishing.open, [layout, make ? 1 : 0]);
+    if (found === null) return false;
+    if (String(found) !== layout) {
+      throw new ConfigError(
+        `The queue "${this.name}" is kept in layout ${found}, and this version of lockkeeper knows layout ${layout}: ` +
+          'let workers of that version empty it first, or use another `prefix`',
+      );
+    }
+    this.#isThere = true;
+    return true;
+  }
+
+  #run(step: Step, args: readonly (string | number)[]): Promise<Reply> {
+    return this.link.run((client) => step.run(client, this.keys, args, this.link.cluster));
+  }
+
+  publish(messages: readonly Message[], delay = 0): Promise<void> {
+    // All are encoded before the first is sent: a message that cannot be must not leave half of the call behind.
+    return this.#outgoing.send(messages.map((message) => [headOf(message, delay), encode(message)]));
+  }
+
+  /** Publishes what need not be a message, as something else that writes to the same queue might. */
+  inject(text: string): Promise<void> {
+    return this.#outgoing.send([['', text]]);
+  }
+
+  async depth(): Promise<Depth> {
+    if (!(await this.isThere())) return { ready: 0, delayed: 0, parked: 0, running: 0, apart: 0 };
+    const [ready, delayed, parked, running, apart] = (await this.step(inspecting.depth, [])) as number[];
+    return { ready, delayed, parked, running, apart } as Depth;
+  }
+
+  async purge(): Promise<number> {
+    let dropped = 0;
+    if (!(await this.isThere())) return dropped;
+    for (let step = -1; step !== 0; dropped += step) {
+      step = Number(await this.step(operating.purge, []));
+    }
+    return dropped;
+  }
+
+  async revoke(id: string): Promise<void> {
+    await this.step(operating.revoke, [id, remembered]);
+  }
+
+  async rooms(): Promise<Room[]> {
+    return roomsIn(await this.step(rooms.list, []), this.name);
+  }
+
+  /** Rooms that were untended, and in how many ms the next will be. */
+  async orphans(): Promise<{ rooms: Room[]; next: number }> {
+    const [next, ...reply] = await this.step(rooms.orphans, []);
+    return { rooms: roomsIn(reply, this.name), next: Number(next) };
+  }
+
+  async attend(resources: readonly string[]): Promise<void> {
+    await this.step(rooms.attend, resources);
+  }
+
+  /** Of these ids, those that are revoked. */
+  async revokedAmong(ids: readonly string[]): Promise<string[]> {
+    return ids.length === 0 ? [] : ((await this.step(operating.revokedAmong, ids)) as string[]);
+  }
+
+  async asides(): Promise<Aside[]> {
+    const entries: Entry[] = [];
+    for (let from = '-', page: Entry[] = []; ; from = `(${page.at(-1)?.[0]}`) {
+      page = await this.link.run((client) =>
+        client.call('xrange', [this.keys.aside, from, '+', 'COUNT', 1_000]),
+      );
+      entries.push(...page);
+      if (page.length < 1_000) return entries.map(asideFrom);
+    }
+  }
+
+  async replay(asideId: string): Promise<boolean> {
+    if (!isEntryId(asideId)) return false;
+    const [entry]: Entry[] = await this.link.run((client) =>
+      client.call('xrange', [this.keys.aside, asideId, asideId]),
+    );
+    if (!entry) return false;
+    const { message, text } = asideFrom(entry);
+    const renewed = message && asNew(message);
+    const args = renewed ? [headOf(renewed, 0), encode(renewed)] : ['', text];
+    return Number(await this.step(publishing.replay, [asideId, ...args])) === 1;
+  }
+
+  async discard(asideId: string): Promise<boolean> {
+    if (!isEntryId(asideId)) return false;
+    return (await this.link.run((client) => client.call('xdel', [this.keys.aside, asideId]))) === 1;
+  }
+}
+
+/** Rooms, as scripts describe them. */
+function roomsIn(reply: Reply, queue: string): Room[] {
+  const rooms: Room[] = [];
+  for (let at = 0; at < reply.length; at += 4) {
+    const [resource, weight, capacity, countdown] = reply.slice(at, at + 4);
+    rooms.push({
+      queue,
+      resource: String(resource),
+      weight: Number(weight),
+      capacity: Number(capacity),
+      countdown: Number(countdown),
+    });
+  }
+  return rooms;
+}
+
+type Entry = [id: string, fields: [string, string, string, string]];
+
+/** What a message needs besides its text: nothing, if it is to be delivered in its turn. */
+function headOf({ id, priority }: Message, delay: number): string {
+  if (!(delay > 0) && priority === 0) return '';
+  return `${wholeMs(delay)} ${Math.min(9, Math.max(0, Math.floor(priority)))} ${id}`;
+}
+
+function asideFrom([id, [, reason, , text]]: Entry): Aside {
+  return { id, reason, at: Number.parseInt(id, 10), text, ...messageIn(text) };
+}
+
+function messageIn(text: string): { message?: Message } {
+  try {
+    return { message: decode(text) };
+  } catch {
+    return {};
+  }
+}
+
+function isEntryId(id: string): boolean {
+  return /^\d{1,19}-\d{1,19}$/.test(id);
+}

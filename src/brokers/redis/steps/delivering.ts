@@ -1,0 +1,179 @@
+import { cards, now, revocation, wake } from '../lua/cards.js';
+import { end, take as takePart } from '../lua/hands.js';
+import { promote, waiting } from '../lua/waiting.js';
+import { beat, bury, inHand } from '../lua/workers.js';
+import { Step } from './step.js';
+
+/**
+ * How messages come into a worker's hands, and out of them. The first argument is its number, and the first thing in the
+ * reply 1, or 0 when it counts as dead: then nothing was done.
+ */
+
+/** number, then what is to end */
+export const settle = new Step(
+  now,
+  cards,
+  revocation,
+  wake,
+  inHand,
+  waiting,
+  end,
+  `
+if not redis.call('ZSCORE', alive, ARGV[1]) then return { 0 } end
+if endAll(2, now()) then wake() end
+return { 1 }`,
+);
+
+/** Where somebody has deleted the stream, another begins. */
+const readStream = `
+local function readStream(me, count)
+  local function try(call)
+    return call('XREADGROUP', 'GROUP', 'w', me, 'COUNT', count, 'STREAMS', stream, '>')
+  end
+  local found = try(redis.pcall)
+  if found and found.err then
+    redis.call('XGROUP', 'CREATE', stream, 'w', 0, 'MKSTREAM')
+    found = try(redis.call)
+  end
+  return found and found[1][2] or {}
+end`;
+
+/**
+ * number, turn, how many at most, largest message in bytes, lease (0: says nothing of being alive), whether it may bury
+ * others, then what is to end before
+ *
+ * → 1, whether it is idle now, ms until the next is due, ms until a room is untended, ms until the next counts as dead,
+ * handles of what is revoked, then most deliveries: all their handles, all their texts; then the others one by one:
+ * handle, text or card
+ */
+export const fetch = new Step(
+  now,
+  cards,
+  revocation,
+  wake,
+  inHand,
+  bury,
+  waiting,
+  promote,
+  beat,
+  end,
+  takePart,
+  readStream,
+  `
+local me, turn, wanted, largest, lease = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local time = now()
+local others = 0
+if lease > 0 then
+  others = beat(me, lease, ARGV[6] == '1', time)
+  if not others then return { 0 } end
+elseif not redis.call('ZSCORE', alive, me) then
+  return { 0 }
+end
+local becameReady = endAll(7, time)
+local dueIn, wasDue = promote(time)
+local out, ids, texts = {}, {}, {}
+local reply = { 1, 0, dueIn, -1, others, out, '', '' }
+-- To read ids costs more than all the rest, and seldom is any revoked.
+local anyRevoked = redis.call('EXISTS', revoked) == 1
+local function giveCard(uid)
+  local handle, card = take(me, turn, uid)
+  if not handle then return end
+  if anyRevoked and isRevoked(idOf(uid), time) then out[#out + 1] = handle end
+  reply[#reply + 1] = handle
+  reply[#reply + 1] = card
+end
+local function giveEntry(id, text)
+  if #text > largest then
+    return setApart(id, 'the message is ' .. #text .. ' bytes, and ' .. largest .. ' are allowed')
+  end
+  if anyRevoked and isRevoked(idIn(text), time) then out[#out + 1] = id end
+  if string.find(text, '\\n', 1, true) then
+    reply[#reply + 1] = id
+    reply[#reply + 1] = text
+  else
+    ids[#ids + 1] = id
+    texts[#texts + 1] = text
+  end
+end
+local more, last = false, nil
+if wanted > 0 then
+  for _, member in ipairs(redis.call('ZRANGE', ready, 0, wanted - 1)) do
+    redis.call('ZREM', ready, member)
+    giveCard(string.sub(member, 18))
+  end
+  more = redis.call('EXISTS', ready) == 1
+end
+local asked = wanted - (#reply - 8) / 2
+if asked > 0 then
+  local entries = readStream(me, asked)
+  for _, entry in ipairs(entries) do
+    last = entry[1]
+    giveEntry(last, entry[2][2])
+  end
+  reply[7], reply[8] = table.concat(ids, ' '), table.concat(texts, '\\n')
+  if #entries < asked then
+    redis.call('ZADD', idle, time, me)
+    local first = redis.call('ZRANGE', rooms, 0, 0, 'WITHSCORES')
+    reply[2] = 1
+    reply[4] = #first == 0 and -1 or math.max(0, tonumber(first[2]) - time)
+    return reply
+  end
+end
+-- It got all that it asked for: there may be more, for others.
+if wanted == 0 then
+  if becameReady or wasDue then wake() end
+elseif redis.call('EXISTS', idle) == 1 then
+  if more or not last or #redis.call('XRANGE', stream, '(' .. last, '+', 'COUNT', 1) > 0 then wake() end
+end
+return reply`,
+);
+
+/**
+ * number, turn, resource, weight, then what is to end before
+ *
+ * → 1, then handle, whether it is revoked, and card of what was taken; or the weight of what comes first; or nothing
+ */
+export const take = new Step(
+  now,
+  cards,
+  revocation,
+  wake,
+  inHand,
+  waiting,
+  end,
+  takePart,
+  `
+local me, turn, resource, weight = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+if not redis.call('ZSCORE', alive, me) then return { 0 } end
+local time = now()
+if endAll(5, time) then wake() end
+local record = redis.call('HGET', room, 'r' .. resource)
+if not record then return { 1 } end
+local number, countdown = string.match(record, '^(%d+) %S+ (%S+)$')
+while true do
+  local place = firstIn(number)
+  if not place then return { 1 } end
+  local heavy, uid = string.match(place, '^%d+:%d+:(%d+):(.*)$')
+  if heavy ~= weight then return { 1, heavy } end
+  redis.call('ZREM', due, place)
+  leave(place)
+  redis.call('ZADD', rooms, 'XX', time + countdown, resource)
+  local handle, card = take(me, turn, uid)
+  if handle then
+    local isOut = redis.call('EXISTS', revoked) == 1 and isRevoked(idOf(uid), time)
+    return { 1, handle, isOut and 1 or 0, card }
+  end
+end`,
+);
+
+/** number, resource → 1, then rank and weight of the first in its room */
+export const head = new Step(
+  waiting,
+  `
+if not redis.call('ZSCORE', alive, ARGV[1]) then return { 0 } end
+local record = redis.call('HGET', room, 'r' .. ARGV[2])
+local place = record and firstIn(string.match(record, '^%d+'))
+if not place then return { 1 } end
+local rank, weight = string.match(place, '^%d+:(%d+):(%d+):')
+return { 1, rank, weight }`,
+);

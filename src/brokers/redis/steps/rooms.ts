@@ -1,0 +1,57 @@
+import { now } from '../lua/cards.js';
+import { waiting } from '../lua/waiting.js';
+import { Step } from './step.js';
+
+/** A room: resource, weight of the first, capacity, countdown. One that a purge has emptied is none. */
+const describe = `
+local function describe(found, resource)
+  local record = redis.call('HGET', room, 'r' .. resource) or ''
+  local number, capacity, countdown = string.match(record, '^(%d+) (%S+) (%S+)$')
+  local first = number and firstIn(number)
+  if not first then return end
+  found[#found + 1] = resource
+  found[#found + 1] = string.match(first, '^%d+:%d+:(%d+):')
+  found[#found + 1] = capacity
+  found[#found + 1] = countdown
+  return countdown
+end`;
+
+/** → what describes each room, one after the other */
+export const list = new Step(
+  waiting,
+  describe,
+  `
+local found = {}
+for _, resource in ipairs(redis.call('ZRANGE', rooms, 0, -1)) do describe(found, resource) end
+return found`,
+);
+
+/** → ms until the next is untended, then as `list` those that are; they are tended now */
+export const orphans = new Step(
+  now,
+  waiting,
+  describe,
+  `
+local time = now()
+local found = {}
+for _, resource in ipairs(redis.call('ZRANGEBYSCORE', rooms, '-inf', time)) do
+  local countdown = describe(found, resource)
+  if countdown then redis.call('ZADD', rooms, time + countdown, resource)
+  else redis.call('ZREM', rooms, resource) end
+end
+local first = redis.call('ZRANGE', rooms, 0, 0, 'WITHSCORES')
+table.insert(found, 1, #first == 0 and -1 or math.max(0, tonumber(first[2]) - time))
+return found`,
+);
+
+/** resources */
+export const attend = new Step(
+  now,
+  `
+local time = now()
+for _, resource in ipairs(ARGV) do
+  local record = redis.call('HGET', room, 'r' .. resource)
+  if record then redis.call('ZADD', rooms, 'XX', time + string.match(record, '%S+$'), resource) end
+end
+return {}`,
+);

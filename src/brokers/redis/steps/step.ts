@@ -1,0 +1,31 @@
+import type { RedisClient } from '../../../redis/client.js';
+import { Script } from '../../../redis/script.js';
+import { type Keys, keyNames } from '../layout.js';
+
+/** A reply of a script. */
+// biome-ignore lint/suspicious/noExplicitAny: each script has its own
+export type Reply = any[];
+
+/** A script over the keys of a queue, of which it declares those that it names. */
+export class Step {
+  readonly #keys: readonly (keyof Keys)[];
+  readonly #alone: Script;
+  readonly #clustered: Script;
+
+  constructor(...parts: readonly string[]) {
+    const source = parts.join('\n');
+    this.#keys = keyNames.filter((key) => new RegExp(`\\b${key}\\b`).test(source));
+    const locals = `local ${this.#keys.join(', ')} = ${this.#keys.map((_, i) => `KEYS[${i + 1}]`).join(', ')}`;
+    this.#alone = new Script(['local cluster = false', locals, source].join('\n'));
+    this.#clustered = new Script(['local cluster = true', locals, source].join('\n'));
+  }
+
+  run(client: RedisClient, keys: Keys, args: readonly (string | number)[], cluster: boolean): Promise<Reply> {
+    const script = cluster ? this.#clustered : this.#alone;
+    return script.run(
+      client,
+      this.#keys.map((key) => keys[key]),
+      args,
+    );
+  }
+}

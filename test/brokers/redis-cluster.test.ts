@@ -1,0 +1,5 @@
+import { brokerSuite } from '../conformance/broker.js';
+import { useShared } from '../support/servers/index.js';
+import { harnessOn } from './redis-kit.js';
+
+brokerSuite('redis cluster', harnessOn(useShared('redis-cluster')));
