@@ -15,12 +15,10 @@ export class Script {
 
   /** A server that was restarted, or failed over, has forgotten its scripts: the step is sent again with its source. */
   // biome-ignore lint/suspicious/noExplicitAny: each script has its own reply
-  async run(client: RedisClient, keys: readonly string[], args: readonly Argument[]): Promise<any> {
-    try {
-      return await client.call('evalsha', [this.#sha, keys.length, ...keys, ...args]);
-    } catch (error) {
+  run(client: RedisClient, keys: readonly string[], args: readonly Argument[]): Promise<any> {
+    return client.call('evalsha', [this.#sha, keys.length, ...keys, ...args]).catch((error: unknown) => {
       if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error;
-      return await client.call('eval', [this.#source, keys.length, ...keys, ...args]);
-    }
+      return client.call('eval', [this.#source, keys.length, ...keys, ...args]);
+    });
   }
 }

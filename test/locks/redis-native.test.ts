@@ -229,7 +229,7 @@ describe('the calls to the server', () => {
       resources.map((resource, i) => ({ resource, id: ids[i]! })),
       soon,
     );
-    expect(calls).toBeLessThanOrEqual(3 * 4);
+    expect(calls).toBeLessThanOrEqual(3 * 5);
   });
 
   it('wake the first in line, and nobody else', async () => {

@@ -29,16 +29,16 @@ interface Batch {
 const mostAtOnce = 32;
 
 /**
- * Sends steps to the server, those of one turn of the event loop together, each in time.
- *
- * A hundred steps in one call cost a client a third of a hundred calls; one alone costs what it would. In a cluster only
- * the steps of one resource go together, for others may be on other nodes.
+ * Sends steps to the server, each in time: the first of a turn of the event loop at once, and those that follow it in the
+ * same turn together. A hundred steps in a few calls cost a client a third of a hundred calls. In a cluster only the steps
+ * of one resource go together, for others may be on other nodes.
  *
  * A step whose answer does not come in time may have been taken, may be taken later, or never: all steps are safe to repeat.
  */
 export class Batches {
   readonly #connection: RedisConnection;
-  #batches: Batch[] = [];
+  /** What follows in this turn, once it has begun. */
+  #followers: Batch[] | undefined;
 
   constructor(connection: RedisConnection) {
     this.#connection = connection;
@@ -47,29 +47,31 @@ export class Batches {
   /** The reply to a step. Rejects with what the client or the server says, or when `timeout` milliseconds are over. */
   // biome-ignore lint/suspicious/noExplicitAny: each script has its own replies
   run(script: Script, step: Step, timeout: number): Promise<any> {
+    if (this.#followers) return this.#follow(this.#followers, script, step, timeout);
+    this.#followers = [];
+    process.nextTick(this.#endTurn);
+    return this.#ask(script, step, timeout).then(([reply]) => reply);
+  }
+
+  #follow(batches: Batch[], script: Script, step: Step, timeout: number): Promise<unknown> {
     return new Promise((resolve, reject) => {
       const pending = { step, resolve, reject };
-      const batch = this.#batches.find((other) => other.script === script && other.timeout === timeout);
+      const batch = batches.find((other) => other.script === script && other.timeout === timeout);
       if (batch) batch.pending.push(pending);
-      else this.#begin({ script, timeout, pending: [pending] });
+      else batches.push({ script, timeout, pending: [pending] });
     });
   }
 
-  #begin(batch: Batch): void {
-    // After all that the last answers have set off, and before anything else comes in.
-    if (this.#batches.push(batch) === 1) process.nextTick(this.#flush);
-  }
-
-  readonly #flush = (): void => {
-    const batches = this.#batches;
-    this.#batches = [];
+  /** When all that the last answers have set off is done, and before anything else comes in. */
+  readonly #endTurn = (): void => {
+    const batches = this.#followers ?? [];
+    this.#followers = undefined;
     for (const { script, timeout, pending } of batches) {
       for (const together of this.#split(pending)) void this.#send(script, timeout, together);
     }
   };
 
   #split(pending: Pending[]): Pending[][] {
-    if (pending.length === 1) return [pending];
     const groups = this.#connection.source.cluster ? byFirstKey(pending) : [pending];
     return groups.flatMap((group) => {
       const parts: Pending[][] = [];
@@ -79,9 +81,10 @@ export class Batches {
   }
 
   async #send(script: Script, timeout: number, pending: readonly Pending[]): Promise<void> {
+    const keys = pending.flatMap(({ step }) => step.keys);
+    const args = pending.flatMap(({ step }) => step.args);
     try {
-      const late = () => new Error(`no answer within ${timeout} ms`);
-      const replies = await inTime(systemClock, this.#ask(script, timeout, pending), timeout, late);
+      const replies = await this.#ask(script, { keys, args }, timeout);
       for (const [i, { resolve }] of pending.entries()) resolve(replies[i]);
     } catch (error) {
       if (pending.length === 1 || !mayBeOfOne(error)) for (const { reject } of pending) reject(error);
@@ -89,21 +92,12 @@ export class Batches {
     }
   }
 
-  #ask(script: Script, timeout: number, pending: readonly Pending[]): Promise<readonly unknown[]> {
+  #ask(script: Script, { keys, args }: Step, timeout: number): Promise<readonly unknown[]> {
     const { client } = this.#connection;
-    const ask = (ready: RedisClient) => script.run(ready, keysOf(pending), argsOf(pending));
-    return client ? ask(client) : this.#connection.ready(timeout).then(ask);
+    const ask = (ready: RedisClient): Promise<readonly unknown[]> => script.run(ready, keys, args);
+    const answer = client ? ask(client) : this.#connection.ready(timeout).then(ask);
+    return inTime(systemClock, answer, timeout, () => new Error(`no answer within ${timeout} ms`));
   }
-}
-
-function keysOf(pending: readonly Pending[]): readonly string[] {
-  const [first] = pending;
-  return pending.length === 1 && first ? first.step.keys : pending.flatMap(({ step }) => step.keys);
-}
-
-function argsOf(pending: readonly Pending[]): Step['args'] {
-  const [first] = pending;
-  return pending.length === 1 && first ? first.step.args : pending.flatMap(({ step }) => step.args);
 }
 
 function byFirstKey(pending: readonly Pending[]): Pending[][] {

@@ -40,8 +40,15 @@ export class NativeLayout implements Layout {
     this.#service.mustBeOpen();
     if (line && !wakes.ready) await wakes.begin();
     const { state, ends, line: places, fence, shared } = this.#service.keysOf(resource);
-    const step = { keys: [state, ends, places, fence, shared], args: questionOf(request, wakes.channel) };
+    const step = { keys: [state, ends, places, fence, shared], args: this.#questionOf(request) };
     return enteredOf(request, await this.#service.run(enter, resource, step, timeout));
+  }
+
+  #questionOf(request: EnterRequest): (string | number)[] {
+    const { weight, capacity, lease, owner, claims } = request;
+    const [first] = claims as [Claim, ...Claim[]];
+    const lines = `${this.#service.wakes.channel}\n${JSON.stringify(owner)}\n${servesOf(first)}\n${first.id}`;
+    return [weight, capacity, Math.ceil(lease), lines, restOf(request)];
   }
 
   async renew(permits: readonly Renewal[], { timeout }: CallOptions): Promise<Map<string, 'kept' | 'lost'>> {
@@ -112,20 +119,13 @@ export class NativeLayout implements Layout {
   }
 }
 
-function questionOf(request: EnterRequest, channel: string): (string | number)[] {
-  const { weight, capacity, lease, placeLife, line, owner, claims } = request;
-  const args = [
-    weight,
-    capacity,
-    lease,
-    placeLife,
-    line ? 1 : 0,
-    channel,
-    JSON.stringify(owner),
-    claims.length,
-  ];
-  for (const claim of claims) args.push(claim.id, redeliveredOf(claim), servesOf(claim));
-  return args;
+/** For the script: how long and how a claim may wait, and the claims behind the first. */
+function restOf({ weight, capacity, placeLife, line, claims }: EnterRequest): string {
+  const [first, ...others] = claims as [Claim, ...Claim[]];
+  const rest: (string | number)[] = [placeLife, line ? 1 : 0, redeliveredOf(first)];
+  for (const claim of others) rest.push(claim.id, redeliveredOf(claim), servesOf(claim));
+  const simple = weight <= capacity && (others.length === 0 || 2 * weight > capacity);
+  return `${simple ? '' : '*'}${JSON.stringify(rest)}`;
 }
 
 /** The message whose earlier run is to be waited for, if any. */
@@ -139,7 +139,17 @@ export function servesOf({ task, message }: Pick<Claim, 'task' | 'message'>): st
     : JSON.stringify([task ?? null, message ?? null]);
 }
 
-function enteredOf({ resource, claims, weight, lease }: EnterRequest, reply: readonly unknown[]): Entered {
+function enteredOf(
+  { resource, claims, weight, capacity, lease }: EnterRequest,
+  reply: string | readonly unknown[],
+): Entered {
+  if (typeof reply === 'string') {
+    return {
+      kind: 'granted',
+      grants: [{ id: (claims[0] as Claim).id, token: BigInt(reply), lease }],
+      capacity,
+    };
+  }
   const [kind, ...rest] = reply as [string, ...(string | number)[]];
   if (kind === 'granted') {
     const [capacity, alsoDeclared, ...tokens] = rest;

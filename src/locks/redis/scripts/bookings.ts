@@ -1,7 +1,7 @@
 import { Script } from '../../../redis/script.js';
 import { rates } from './rate.js';
 import { texts } from './resource.js';
-import { clock, steps } from './steps.js';
+import { ask, clock, steps } from './steps.js';
 
 /**
  * Asks for a start under a rate. Asking again with the same id gives the same booking; when its time has come, that redeems
@@ -11,7 +11,7 @@ import { clock, steps } from './steps.js';
  * ARGV  id interval per burst cost reach tolerance dry(1|0)
  * reply now | later AFTER | beyond AFTER | version VERSION
  */
-export const book = new Script(`${steps}${clock}${texts}${rates}
+export const book = new Script(`${steps}${ask}${clock}${texts}${rates}
 local function after(at) return math.max(0, math.ceil(at - now - rounding)) end
 
 -- The keys last as long as they say anything: until the last booking is void, and nothing is owed any more.

@@ -1,6 +1,6 @@
 import { Script } from '../../../redis/script.js';
 import { crowd, lone, texts } from './resource.js';
-import { clock, steps } from './steps.js';
+import { ask, clock, steps } from './steps.js';
 
 /**
  * All there is of a resource. Changes nothing.
@@ -9,7 +9,7 @@ import { clock, steps } from './steps.js';
  * reply NOW STATE(text, or field value …) ENDS(id score …) LINE(id …) RATE(field value …) CHARGES(id score …) |
  *       version VERSION
  */
-export const inspect = new Script(`${steps}${clock}${texts}
+export const inspect = new Script(`${steps}${ask}${clock}${texts}
 return forEach(function()
   local state, ends, line, marks, charges = key(), key(), key(), key(), key()
   local text, hash = textOf(state)
@@ -28,7 +28,7 @@ end)
  * ARGV  capacity(or nothing) expiresIn(or nothing)
  * reply 1 | version VERSION
  */
-export const setCapacity = new Script(`${steps}${clock}${texts}${lone}${crowd}
+export const setCapacity = new Script(`${steps}${ask}${clock}${texts}${lone}${crowd}
 return forEach(function()
   local r, capacity, expiresIn = open(key(), key(), key()), tonumber(arg()), tonumber(arg())
   if r.wrong then return r.wrong end
@@ -57,7 +57,7 @@ end)
  * ARGV  ms reason(or nothing)
  * reply 1 | version VERSION
  */
-export const pause = new Script(`${steps}${clock}${texts}${lone}${crowd}
+export const pause = new Script(`${steps}${ask}${clock}${texts}${lone}${crowd}
 return forEach(function()
   local r, ms, reason = open(key(), key(), key()), tonumber(arg()), arg()
   if r.wrong then return r.wrong end

@@ -1,6 +1,6 @@
 import { Script } from '../../../redis/script.js';
 import { crowd, lone, texts } from './resource.js';
-import { clock, steps } from './steps.js';
+import { ask, clock, steps } from './steps.js';
 
 /**
  * A claim is granted only when nobody stands ahead of it, and its weight and those of all holders together are within the
@@ -8,16 +8,26 @@ import { clock, steps } from './steps.js';
  * the next question.
  *
  * KEYS  state ends line fence shared
- * ARGV  weight capacity lease placeLife line(1|0) channel owner claims, then of each claim: id message(if redelivered) serves
- * reply granted CAPACITY ALSO_DECLARED TOKEN… | queued AHEAD RETRY_AFTER | busy RETRY_AFTER OWN_UNTIL | heavy CAPACITY |
- *       layout | version VERSION
+ * ARGV  weight capacity lease
+ *       channel, owner, serves and id of the first claim, in lines
+ *       a JSON array of placeLife, line(1|0), the first claim's message(if redelivered), and of each further claim: id,
+ *       message(if redelivered), serves; with * before it where several may be granted, or none can be
+ * reply TOKEN | granted CAPACITY ALSO_DECLARED TOKEN… | queued AHEAD RETRY_AFTER | busy RETRY_AFTER OWN_UNTIL |
+ *       heavy CAPACITY | layout | version VERSION
  */
-export const enter = new Script(String.raw`${steps}${clock}${texts}${lone}
-local function question()
-  local q = { state = key(), ends = key(), line = key(), fence = key(), shared = key(), weight = tonumber(arg()), capacity = tonumber(arg()),
-    lease = tonumber(arg()), placeLife = tonumber(arg()), mayWait = arg() == '1', channel = arg(), owner = arg(),
-    count = tonumber(arg()), claims = {} }
-  for i = 1, q.count do q.claims[i] = { id = arg(), message = arg(), serves = arg() } end
+export const enter = new Script(String.raw`
+-- What a claim on a resource that was used lately, and is free, does without: it is made when it is needed.
+local function more(time)
+${steps}${clock}${texts}${lone}
+local function questionAt(k)
+  local channel, owner, serves, id = string.match(ARGV[k + 3], '^([^\n]*)\n([^\n]*)\n([^\n]*)\n(.*)$')
+  local rest = cjson.decode(string.match(ARGV[k + 4], '%[.*'))
+  local q = { state = KEYS[k], ends = KEYS[k + 1], line = KEYS[k + 2], fence = KEYS[k + 3], shared = KEYS[k + 4],
+    weight = tonumber(ARGV[k]), capacity = tonumber(ARGV[k + 1]), lease = tonumber(ARGV[k + 2]), channel = channel,
+    owner = owner, placeLife = rest[1], mayWait = rest[2] == 1, claims = { { id = id, message = rest[3], serves = serves } } }
+  for i = 4, #rest, 3 do
+    q.claims[#q.claims + 1] = { id = rest[i], message = rest[i + 1], serves = rest[i + 2] }
+  end
   return q
 end
 
@@ -29,7 +39,7 @@ end
 
 -- Where nobody holds anything, or one that leaves no room, or the same claim.
 local function enterAlone(q, text)
-  if q.count > 1 and 2 * q.weight <= q.capacity then return nil end
+  if #q.claims > 1 and 2 * q.weight <= q.capacity then return nil end
   local l, claim = loneOf(text), q.claims[1]
   if l and l.capacity ~= q.capacity then return nil end
   if l and l.id ~= claim.id then
@@ -42,7 +52,7 @@ local function enterAlone(q, text)
       channel = q.channel, owner = q.owner, serves = claim.serves, id = claim.id }
   end
   writeLone(q.state, l, q.lease)
-  return { 'granted', q.capacity, '', l.token }
+  return l.token
 end
 
 local function crowded()
@@ -146,9 +156,9 @@ end
 end
 
 local enterCrowd
-return forEach(function()
-  local q = question()
-  local text, hash = textOf(q.state)
+return function(k, text)
+  local q, hash = questionAt(k), type(text) == 'table'
+  if hash then text = nil end
   local wrong = wrongVersion(text)
   if wrong then return wrong end
   if not text and not hash and isShared(q) then return { 'layout' } end
@@ -156,7 +166,27 @@ return forEach(function()
   if reply then return reply end
   enterCrowd = enterCrowd or crowded()
   return enterCrowd(q)
-end)
+end
+end
+
+${ask}
+local micros = string.sub('00000' .. time[2], -6)
+local now, since = time[1] .. micros, time[1] .. string.sub(micros, 1, 3)
+local other
+local replies = {}
+for k = 1, #KEYS, 5 do
+  local text = redis.pcall('GET', KEYS[k])
+  local last = type(text) == 'string' and string.match(text, '^1 i (%d+)$')
+  if last and last < now and string.byte(ARGV[k + 4]) == 91 then
+    redis.call('SET', KEYS[k], '1 h ' .. ARGV[k] .. ' ' .. now .. ' ' .. since .. ' ' .. since + ARGV[k + 2] .. ' '
+      .. ARGV[k + 1] .. ' ' .. ARGV[k + 3], 'PX', ARGV[k + 2] + 3000)
+    replies[#replies + 1] = now
+  else
+    other = other or more(time)
+    replies[#replies + 1] = other(k, text)
+  end
+end
+return replies
 `);
 
 /**
@@ -166,7 +196,7 @@ end)
  * ARGV  id lease serves(or nothing)
  * reply 1 kept, 0 lost | version VERSION
  */
-export const renew = new Script(String.raw`${steps}${clock}${texts}${lone}
+export const renew = new Script(String.raw`${steps}${ask}${clock}${texts}${lone}
 local function renewAlone(state, text, id, lease, serves)
   local l = loneOf(text)
   if not l or l.id ~= id then return 0 end

@@ -27,9 +27,13 @@ end
 local idle = 3000
 `;
 
-/** For scripts that go by the clock. */
-export const clock = `
+/** What the clock of the server says. */
+export const ask = `
 local time = redis.call('TIME')
+`;
+
+/** For what goes by that clock. */
+export const clock = `
 local now = time[1] * 1000 + time[2] / 1000
 
 -- Tokens rise with the clock, and so they rise though all that was known of a resource has been forgotten.

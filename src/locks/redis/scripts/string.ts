@@ -1,5 +1,5 @@
 import { Script } from '../../../redis/script.js';
-import { clock, steps } from './steps.js';
+import { ask, clock, steps } from './steps.js';
 
 /**
  * A mutex in the layout that redis-py, redlock and redis-semaphore share: one text with a life, set where there is none,
@@ -33,7 +33,7 @@ end
 export const enterString = new Script(String.raw`
 -- What most claims do without: it is made when it is needed.
 local function more()
-${steps}${clock}${mutex}
+${steps}${ask}${clock}${mutex}
 local function hold(q, token)
   return redis.call('SET', q.name, q.value .. '\n' .. token, 'NX', 'PX', q.lease) and token
 end
@@ -145,7 +145,7 @@ end)
  * KEYS  name pause
  * reply NOW VALUE(or nothing) LEFT PAUSE(its reason) PAUSE_LEFT
  */
-export const inspectString = new Script(`${steps}${clock}${mutex}
+export const inspectString = new Script(`${steps}${ask}${clock}${mutex}
 return forEach(function()
   local name, pause = key(), key()
   return { string.format('%.3f', now), holderOf(name) or '', redis.call('PTTL', name), redis.call('GET', pause) or '',

@@ -1,0 +1,144 @@
+import { type Peer, startScript } from '../support/peer.js';
+import { startProxy, type TcpProxy } from '../support/proxy.js';
+import { until } from '../support/until.js';
+import { Referee, type Stay } from './referee.js';
+
+type Told =
+  | {
+      readonly kind: 'in';
+      readonly id: number;
+      readonly resource: string;
+      readonly weight: number;
+      readonly token: string;
+      readonly asked: number;
+      readonly from: number;
+    }
+  | { readonly kind: 'out'; readonly id: number; readonly until: number }
+  | { readonly kind: 'error'; readonly name: string }
+  | { readonly kind: 'end' };
+
+export interface FleetOptions {
+  /** Of the coordinator. */
+  readonly url: string;
+  readonly workers: number;
+  /** Milliseconds. */
+  readonly lease: number;
+  /** What they want: names with a capacity each. */
+  readonly capacities: Readonly<Record<string, number>>;
+}
+
+/** A process of the fleet, which reaches each server through a proxy of its own. */
+export class Member {
+  readonly peer: Peer;
+  readonly proxies: readonly TcpProxy[];
+  readonly #referee: Referee;
+  readonly #errors: Map<string, number>;
+  readonly #inside = new Map<number, Stay>();
+  acquisitions = 0;
+  #ended = false;
+
+  constructor(peer: Peer, proxies: readonly TcpProxy[], referee: Referee, errors: Map<string, number>) {
+    this.peer = peer;
+    this.proxies = proxies;
+    this.#referee = referee;
+    this.#errors = errors;
+    void this.#listen();
+  }
+
+  async #listen(): Promise<void> {
+    while (this.peer.running && !this.#ended) {
+      try {
+        this.#hear(JSON.parse(await this.peer.next(60_000)) as Told);
+      } catch {
+        return;
+      }
+    }
+  }
+
+  #hear(told: Told): void {
+    if (told.kind === 'in') {
+      const { kind: _, id, token, ...stay } = told;
+      const inside = { ...stay, token: BigInt(token), until: stay.from };
+      this.#inside.set(id, inside);
+      this.#referee.enter(inside);
+      this.acquisitions++;
+    } else if (told.kind === 'out') {
+      this.#inside.get(told.id)!.until = told.until;
+      this.#inside.delete(told.id);
+    } else if (told.kind === 'error') {
+      this.#errors.set(told.name, (this.#errors.get(told.name) ?? 0) + 1);
+    } else this.#ended = true;
+  }
+
+  /** It held what it held until then. */
+  async kill(): Promise<void> {
+    const at = Number(process.hrtime.bigint()) / 1e6;
+    for (const stay of this.#inside.values()) stay.until = Math.max(stay.until, at);
+    await this.peer.end();
+    await this.stop();
+  }
+
+  /** Lets it come to its end, by itself. */
+  async end(): Promise<void> {
+    this.peer.say('end');
+    await until(() => this.#ended && !this.peer.running, 30_000);
+    await this.stop();
+  }
+
+  async stop(): Promise<void> {
+    await this.peer.end();
+    for (const proxy of this.proxies) proxy.stop();
+  }
+}
+
+/** Processes that contend for the same resources, and a referee that none of them can fool. */
+export class Fleet {
+  readonly members: Member[] = [];
+  readonly referee: Referee;
+  /** What members were told instead of being let in, by the name of the error. */
+  readonly errors = new Map<string, number>();
+  readonly #options: FleetOptions;
+
+  constructor(options: FleetOptions) {
+    this.#options = options;
+    this.referee = new Referee(options.capacities);
+  }
+
+  async start(): Promise<this> {
+    await Promise.all(Array.from({ length: this.#options.workers }, () => this.join()));
+    await this.goesOn();
+    return this;
+  }
+
+  async join(): Promise<void> {
+    const { url, lease, capacities } = this.#options;
+    const ports = [...url.matchAll(/127\.0\.0\.1:(\d+)/g)].map(([, port]) => Number(port));
+    const proxies = await Promise.all(ports.map((port) => startProxy(port)));
+    const reached = proxies.reduce((url, proxy) => proxy.url(url), url);
+    const script = new URL('fleet-worker.ts', import.meta.url);
+    const peer = await startScript(script, reached, String(lease), JSON.stringify(capacities));
+    this.members.push(new Member(peer, proxies, this.referee, this.errors));
+  }
+
+  /** One is killed, and another comes in its place. */
+  async replace(member: Member): Promise<void> {
+    this.members.splice(this.members.indexOf(member), 1);
+    await member.kill();
+    await this.join();
+  }
+
+  /** Resolves when every member has been let in so many times more. */
+  async goesOn(times = 3, timeoutMs = 30_000): Promise<void> {
+    const before = this.members.map(({ acquisitions }) => acquisitions);
+    const all = () => this.members.every(({ acquisitions }, i) => acquisitions >= (before[i] ?? 0) + times);
+    await until(all, timeoutMs);
+  }
+
+  async end(): Promise<void> {
+    await Promise.all(this.members.map((member) => member.end()));
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.members.map((member) => member.stop()));
+  }
+}
