@@ -4,7 +4,7 @@ import { Redis } from 'ioredis';
 import { Mutex } from 'redis-semaphore';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createLocks, type Locks } from '../../src/locks/locks.js';
-import { type Peer, startPython } from '../support/peer.js';
+import { type Peer, startPython, startScript } from '../support/peer.js';
 import { useShared } from '../support/servers/index.js';
 import { useKeys } from './redis-kit.js';
 
@@ -176,5 +176,17 @@ describe.each([
     const sum = ours + (await theirs);
     expect(Number(await keys.client.get(counter))).toBe(sum);
     expect(Math.min(ours, sum - ours)).toBeGreaterThan(3);
+  });
+});
+
+describe('the examples of sharing a lock with redis-py', () => {
+  const example = (name: string) => new URL(`../../examples/sharing/${name}`, import.meta.url);
+
+  it('run, one behind the other', async () => {
+    await using node = await startScript(example('redis.ts'), server.url);
+    await using python = await startPython(example('with_redis_py.py'), new URL(server.url).port);
+    expect(await node.next()).toBe('Node holds nightly-report');
+    expect(await python.next()).toBe('Python holds nightly-report');
+    expect([await node.ended, await python.ended]).toEqual(['exit code 0', 'exit code 0']);
   });
 });
