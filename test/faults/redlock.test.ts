@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import Redlock from 'redlock';
-import { afterAll, afterEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
 import { enters, exit, hold, newId, renew, soon } from '../conformance/coordinator/kit.js';
 import { useRedis } from '../support/servers/index.js';
 import { until } from '../support/until.js';
@@ -148,6 +148,32 @@ describe('of three masters', () => {
 
     await until(async () => (await client(2).exists(other)) === 0);
     expect(await Promise.all([0, 1].map((i) => client(i).exists(other)))).toEqual([0, 0]);
+  });
+});
+
+describe('a clock of our own', () => {
+  afterEach(() => {
+    vi.restoreAllMocks();
+  });
+
+  it('that jumps while it is asked makes the lease over before it begins, and what was granted is given back', async () => {
+    const alice = await side();
+    const warm = newName();
+    await exit(alice.coordinator, warm, await hold(alice.coordinator, warm, { lease }));
+    for (const proxy of alice.proxies) proxy.delay(20);
+    const name = newName();
+    const entering = enters(alice.coordinator, name, newId(), { lease });
+    // Whatever is asked for is on its way, and nothing is answered yet.
+    await new Promise((resolve) => setImmediate(resolve));
+    const now = Date.now();
+    vi.spyOn(Date, 'now').mockReturnValue(now + 3_600_000);
+
+    await expect(entering).rejects.toThrow(/the lease was over when most had granted it/);
+
+    await until(async () => {
+      const left = await Promise.all(masters.map((_, i) => client(i).exists(name)));
+      return left.every((there) => there === 0);
+    });
   });
 });
 
