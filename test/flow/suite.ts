@@ -93,7 +93,7 @@ export function flowSuite(name: string, harness: FlowHarness): void {
         (app, resource) =>
           app.task('work', locked(resource), async (n: number) => {
             order.push(n);
-            await pause(1);
+            await pause(5);
           }),
       );
       const calls = await one.tasks.delayMany(Array.from({ length: 80 }, (_, n) => [n] as [number]));
@@ -115,36 +115,42 @@ export function flowSuite(name: string, harness: FlowHarness): void {
           }),
       );
       const calls = await one.tasks.delayMany(Array.from({ length: 100 }, (_, n) => [n] as [number]));
-      await until(() => two.worker.running > 0 && started.length > 10);
-      await harness.crash(two.worker);
+      await until(() => started.length > 10);
+      // A worker may well have all of the capacity: it hands its permits on.
+      const { worker } = one.worker.running > two.worker.running ? one : two;
+      await harness.crash(worker);
       const values = await Promise.all(calls.map((call) => call.get({ timeout: '60s' })));
       expect(values).toHaveLength(100);
-      expect(started.length).toBeLessThanOrEqual(100 + two.worker.settings.concurrency);
+      expect(started.length).toBeLessThanOrEqual(100 + worker.settings.concurrency);
     });
 
     it('that a stopping worker puts back run elsewhere, on the same attempt', async () => {
       const attempts: number[] = [];
-      let slow = true;
+      let goOn!: () => void;
+      const goingOn = new Promise<void>((resolve) => {
+        goOn = resolve;
+      });
       const { one, two } = await stage(
         (resource) => ({ [resource]: { capacity: 16, lease: harness.lease } }),
         (app, resource) =>
           app.task('work', locked(resource), async () => {
             const { attempt, signal } = currentTask();
             attempts.push(attempt);
-            if (slow)
-              await new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+            const stopped = new Promise<never>((_, reject) =>
+              signal.addEventListener('abort', () => reject(signal.reason)),
+            );
+            await Promise.race([goingOn, stopped]);
           }),
       );
+      // More than either has slots for.
       const calls = await one.tasks.delayMany(Array.from({ length: 10 }, () => [] as []));
       await until(() => attempts.length === 10);
       const here = two.worker.running;
-      slow = false;
-      await two.worker.stop();
       expect(here).toBeGreaterThan(0);
-      await until(() => attempts.length === 10 + here, 20_000);
-      await one.worker.stop();
-      expect(new Set(attempts)).toEqual(new Set([1]));
-      for (const call of calls) await call.revoke();
+      await two.worker.stop();
+      goOn();
+      await Promise.all(calls.map((call) => call.get({ timeout: '30s' })));
+      expect(attempts).toEqual(Array.from({ length: 10 + here }, () => 1));
     });
 
     it('that need several resources get them all, and leave none behind', async () => {

@@ -32,7 +32,8 @@ export function textIn(card: string): string {
   return card.slice(at + 1);
 }
 
-export type TakenReply = [1, handle: string | undefined, revoked: number, card: string | undefined];
+/** The second is a weight where there is nothing more. */
+export type TakenReply = [1, msUntilDue: number, handle: string | undefined, revoked: number, card?: string];
 export type FetchReply = [
   1,
   isIdle: number,

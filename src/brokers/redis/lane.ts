@@ -131,7 +131,9 @@ export class Lane implements MembershipHost {
 
   /** Ends deliveries. False when this worker counts as dead: then nothing was done. */
   async settle(settlements: readonly Settlement[]): Promise<boolean> {
-    return (await this.#membership.step(delivering.settle, argumentsOf(settlements))) !== undefined;
+    const reply = await this.#membership.step(delivering.settle, argumentsOf(settlements));
+    if (reply) this.dueIn(reply[1]);
+    return reply !== undefined;
   }
 
   /** Takes from the room of a resource, and ends deliveries in the same step. */
@@ -145,7 +147,8 @@ export class Lane implements MembershipHost {
       const args = [this.#turn(), resource, weight, ...argumentsOf(settlements)];
       const reply = await this.#membership.step(delivering.take, args);
       if (!reply || number !== this.number) return receive(this, { kind: 'void' });
-      const [, handle, isRevoked, card] = reply as TakenReply;
+      const [, due, handle, isRevoked, card] = reply as TakenReply;
+      this.dueIn(due);
       if (card !== undefined) {
         return receive(this, { kind: 'taken', handed: handedFrom(String(handle), card, isRevoked === 1) });
       }
@@ -225,6 +228,8 @@ export class Lane implements MembershipHost {
 
   async poll(mayBury: boolean): Promise<BeatAnswer | undefined> {
     this.#beatAnswer = undefined;
+    // A cluster's client may repeat a step by itself, so that one answer of two is heard.
+    if (this.queue.link.cluster) this.doubt();
     await this.#host.look(this, { mayBury });
     return this.#beatAnswer;
   }

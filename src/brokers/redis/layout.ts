@@ -55,9 +55,9 @@ export function keysOf(prefix: string, queue: string): Keys {
   return { ...(Object.fromEntries(versioned) as Keys), layout: base };
 }
 
-/** The set of all queues there are, by name. */
+/** The set of all queues that are kept in this layout, by name. */
 export function registryKey(prefix: string): string {
-  return `${prefix}:queues`;
+  return `${prefix}:queues:${layout}`;
 }
 
 /** Where news of a queue's rooms and revocations are told. */

@@ -22,7 +22,7 @@ export class RedisQueue {
   readonly #registry: string;
   readonly #outgoing: Outgoing;
   #opening: Promise<void> | undefined;
-  #isThere = false;
+  #isOpen = false;
 
   constructor(name: string, prefix: string, link: Link) {
     this.name = name;
@@ -34,16 +34,21 @@ export class RedisQueue {
 
   /** One atomic step in this queue, which is there from then on. */
   async step(step: Step, args: readonly (string | number)[]): Promise<Reply> {
-    if (!this.#isThere) await this.open();
+    if (!this.#isOpen) await this.open();
     return await this.#run(step, args);
   }
 
-  /** Makes the queue if there is none. Throws `ConfigError` when another version of this package keeps it. */
+  /**
+   * Makes the queue if there is none. Throws `ConfigError` when another version of this package keeps it.
+   *
+   * If the process dies before its name is registered, that is done by the next that publishes there, or consumes.
+   */
   open(): Promise<void> {
-    // First its name, so that no queue is there whose name nobody knows.
-    this.#opening ??= this.link
-      .run((client) => client.call('sadd', [this.#registry, this.name]))
-      .then(async () => void (await this.#look({ make: true })))
+    this.#opening ??= this.#look({ make: true })
+      .then(() => this.link.run((client) => client.call('sadd', [this.#registry, this.name])))
+      .then(() => {
+        this.#isOpen = true;
+      })
       .finally(() => {
         this.#opening = undefined;
       });
@@ -52,7 +57,7 @@ export class RedisQueue {
 
   /** Whether there is such a queue. */
   async isThere(): Promise<boolean> {
-    return this.#isThere || (await this.#look({ make: false }));
+    return this.#isOpen || (await this.#look({ make: false }));
   }
 
   async #look({ make }: { make: boolean }): Promise<boolean> {
@@ -64,7 +69,6 @@ export class RedisQueue {
           'let workers of that version empty it first, or use another `prefix`',
       );
     }
-    this.#isThere = true;
     return true;
   }
 

@@ -5,7 +5,8 @@ import { again, calls, done, type Hands, idsOf, type Kit, parked } from './kit.j
 const resources = ['a', 'b', 'c'];
 
 export function stormSuite(kit: Kit): void {
-  it('loses none of 2,000 messages, whatever becomes of them', async () => {
+  // Thousands of round trips one after the other, which a busy machine may take long for.
+  it('loses none of 2,000 messages, whatever becomes of them', { timeout: 120_000 }, async () => {
     const brokers = [await kit.connect(), await kit.connect()];
     const queues = [kit.queue(), kit.queue()];
     const messages = calls(2_000);

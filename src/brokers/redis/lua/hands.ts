@@ -24,7 +24,7 @@ end`;
  *       resource weight capacity countdown        parked, until its deadline if that is not empty
  */
 export const end = `
-local becameReady = false
+local becameReady, waits = false, false
 
 local function isCard(handle)
   return string.find(handle, ':', 1, true)
@@ -60,7 +60,10 @@ local function again(at, time, wait)
   local handle, id, rank, losses, text = ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4], ARGV[at + 5]
   if not takeBack(handle) then return end
   local uid = isCard(handle) and uidOf(handle) or uidFor(id, string.sub(rank, 2))
-  if not isRevoked(id, time) and wait(uid, rank, losses, text, ARGV[at + 6]) then return end
+  if not isRevoked(id, time) and wait(uid, rank, losses, text, ARGV[at + 6]) then
+    waits = true
+    return
+  end
   write(uid, losses, rank, 0, 0, text)
   makeReady(uid, rank)
   becameReady = true
@@ -101,7 +104,8 @@ local ends = {
   end,
 }
 
+-- Tells in how many ms the next message is due, or -1 when that is what it was.
 local function endAll(at, time)
   while ARGV[at] do at = at + ends[ARGV[at]](at, time) end
-  return becameReady
+  return waits and nextDue(time) or -1
 end`;

@@ -21,18 +21,20 @@ local function release(place)
   local rank, uid = string.match(place, '^%d+:(%d+):%d+:(.*)$')
   makeReady(uid, rank)
 end
+-- In how many ms the next is due: -1 for never.
+local function nextDue(time)
+  local first = redis.call('ZRANGE', due, 0, 0, 'WITHSCORES')
+  return #first == 0 and -1 or math.max(0, tonumber(first[2]) - time)
+end
 local function delay(uid, rank, losses, text, at)
   write(uid, losses, rank, 0, 0, text)
   redis.call('ZADD', due, at, placeOf(0, rank, 0, uid))
 end`;
 
-/** Brings what has waited long enough to `ready`. Tells in how many ms the next is due, -1 for never; and if any was. */
+/** Brings what has waited long enough to `ready`, and tells whether anything had. */
 export const promote = `
 local function promote(time)
-  local first, any = redis.call('ZRANGE', due, 0, 0, 'WITHSCORES'), false
-  if #first > 0 and tonumber(first[2]) <= time then
-    for _, place in ipairs(redis.call('ZRANGEBYSCORE', due, '-inf', time, 'LIMIT', 0, 500)) do release(place) end
-    first, any = redis.call('ZRANGE', due, 0, 0, 'WITHSCORES'), true
-  end
-  return #first == 0 and -1 or math.max(0, tonumber(first[2]) - time), any
+  local places = redis.call('ZRANGEBYSCORE', due, '-inf', time, 'LIMIT', 0, 500)
+  for _, place in ipairs(places) do release(place) end
+  return #places > 0
 end`;

@@ -9,7 +9,7 @@ import { Step } from './step.js';
  * reply 1, or 0 when it counts as dead: then nothing was done.
  */
 
-/** number, then what is to end */
+/** number, then what is to end → 1, ms until the next is due if that may be another now */
 export const settle = new Step(
   now,
   cards,
@@ -20,8 +20,9 @@ export const settle = new Step(
   end,
   `
 if not redis.call('ZSCORE', alive, ARGV[1]) then return { 0 } end
-if endAll(2, now()) then wake() end
-return { 1 }`,
+local dueIn = endAll(2, now())
+if becameReady then wake() end
+return { 1, dueIn }`,
 );
 
 /** Where somebody has deleted the stream, another begins. */
@@ -69,10 +70,10 @@ if lease > 0 then
 elseif not redis.call('ZSCORE', alive, me) then
   return { 0 }
 end
-local becameReady = endAll(7, time)
-local dueIn, wasDue = promote(time)
+endAll(7, time)
+local wasDue = promote(time)
 local out, ids, texts = {}, {}, {}
-local reply = { 1, 0, dueIn, -1, others, out, '', '' }
+local reply = { 1, 0, nextDue(time), -1, others, out, '', '' }
 -- To read ids costs more than all the rest, and seldom is any revoked.
 local anyRevoked = redis.call('EXISTS', revoked) == 1
 local function giveCard(uid)
@@ -131,7 +132,8 @@ return reply`,
 /**
  * number, turn, resource, weight, then what is to end before
  *
- * → 1, then handle, whether it is revoked, and card of what was taken; or the weight of what comes first; or nothing
+ * → 1, ms until the next is due if that may be another now, then handle, whether it is revoked, and card of what was
+ * taken; or the weight of what comes first; or nothing
  */
 export const take = new Step(
   now,
@@ -146,22 +148,23 @@ export const take = new Step(
 local me, turn, resource, weight = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 if not redis.call('ZSCORE', alive, me) then return { 0 } end
 local time = now()
-if endAll(5, time) then wake() end
+local dueIn = endAll(5, time)
+if becameReady then wake() end
 local record = redis.call('HGET', room, 'r' .. resource)
-if not record then return { 1 } end
+if not record then return { 1, dueIn } end
 local number, countdown = string.match(record, '^(%d+) %S+ (%S+)$')
 while true do
   local place = firstIn(number)
-  if not place then return { 1 } end
+  if not place then return { 1, dueIn } end
   local heavy, uid = string.match(place, '^%d+:%d+:(%d+):(.*)$')
-  if heavy ~= weight then return { 1, heavy } end
+  if heavy ~= weight then return { 1, dueIn, heavy } end
   redis.call('ZREM', due, place)
   leave(place)
   redis.call('ZADD', rooms, 'XX', time + countdown, resource)
   local handle, card = take(me, turn, uid)
   if handle then
     local isOut = redis.call('EXISTS', revoked) == 1 and isRevoked(idOf(uid), time)
-    return { 1, handle, isOut and 1 or 0, card }
+    return { 1, dueIn, handle, isOut and 1 or 0, card }
   end
 end`,
 );
