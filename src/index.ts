@@ -83,7 +83,7 @@ export type { TaskDefinition, TaskOptions } from './tasks/options.js';
 export type { TaskResult, TaskState } from './tasks/result.js';
 export type { RetryOptions } from './tasks/retry.js';
 export type { Task } from './tasks/task.js';
-export type { CoordinatorHealth, Health, HealthOptions } from './worker/health.js';
+export type { BrokerHealth, CoordinatorHealth, Health, HealthOptions } from './worker/health.js';
 export { type HealthServer, type HealthServerOptions, serveHealth } from './worker/health-server.js';
 export { type MeasureOptions, measure } from './worker/meter.js';
 export type { WorkerOptions } from './worker/settings.js';

@@ -2,6 +2,8 @@ import type { Broker, Consumer } from '../brokers/broker.js';
 import { checkObject, redact } from '../check.js';
 import type { Clock } from '../clock.js';
 import { type Duration, milliseconds, readable } from '../duration.js';
+import { BrokerUnavailableError } from '../errors.js';
+import { inTime } from '../in-time.js';
 import { answered } from '../locks/answer.js';
 import type { Coordinator } from '../locks/coordinator.js';
 import type { Locks } from '../locks/locks.js';
@@ -33,20 +35,20 @@ export interface Health {
   /** Bodies that were told to stop, and given up when they did not. Each keeps its slot. */
   readonly abandoned: number;
   readonly oldestRun?: { readonly id: string; readonly task: string; readonly age: number };
-  readonly broker: {
-    readonly kind: string;
-    /** Since it last answered a question. */
-    readonly answered: number;
-    /** For how long what fetches has had no answer, though it had a slot to fetch for. */
-    readonly silence: number;
-  };
+  readonly broker: BrokerHealth;
   readonly coordinators: readonly CoordinatorHealth[];
 }
 
+/** Whether it answered a question that was asked for this, and why not. */
 export interface CoordinatorHealth {
   readonly kind: string;
   readonly reachable: boolean;
   readonly error?: string;
+}
+
+export interface BrokerHealth extends CoordinatorHealth {
+  /** For how long what fetches has had no answer, though it had a slot to fetch for. */
+  readonly silence: number;
 }
 
 /** What there is to be looked at. */
@@ -64,24 +66,24 @@ export interface Patient {
   readonly answers: Answers;
 }
 
-/** A server that has not answered for so long was away, in milliseconds: it is asked every second. */
-const longestGap = 5_000;
-
-/** When the broker answered the worker's questions, on the clock's `now`. */
+/** Since when the broker has answered every question of those who asked how the worker is, on the clock's `now`. */
 export class Answers {
-  /** The last one. */
-  last: number;
-  /** Since then without a gap. */
-  steadySince: number;
+  #last = Number.NEGATIVE_INFINITY;
+  #since = 0;
 
-  constructor(now: number) {
-    this.last = now;
-    this.steadySince = now;
+  /** What was not asked for `within` milliseconds is not known, and begins anew. */
+  came(now: number, within: number): void {
+    if (now - this.#last > within) this.#since = now;
+    this.#last = now;
   }
 
-  came(now: number): void {
-    if (now - this.last > longestGap) this.steadySince = now;
-    this.last = now;
+  failed(): void {
+    this.#last = Number.NEGATIVE_INFINITY;
+  }
+
+  /** For how long, in milliseconds. */
+  steady(now: number): number {
+    return this.#last === Number.NEGATIVE_INFINITY ? 0 : now - this.#since;
   }
 }
 
@@ -90,14 +92,21 @@ const nobodys = 'lockkeeper:health';
 
 /**
  * Looks a worker over. A server that answers pings may answer nothing else, and a connection that fetches may be lost
- * while others live. So the worker is judged by what it does: when its fetching was last answered, when its other
- * questions were, and by a step of each coordinator.
+ * while others live. So the worker is judged by what it does: when its fetching was last answered, and by a step of its
+ * broker and of each coordinator.
+ *
+ * A consumer may answer its worker from what it knows itself, so its other calls are no sign of the broker.
  */
 export async function examine(patient: Patient, options: HealthOptions): Promise<Health> {
   checkObject(options, 'options', ['within']);
   const within = milliseconds(options.within ?? 15_000, 'within');
   const { state, queues, slots, busy, clock, answers } = patient;
   const runs = [...patient.active];
+  const [broker, coordinators] = await Promise.all([
+    askBroker(patient, within),
+    askAll(patient.locks, within),
+  ]);
+  const now = clock.now();
   const seen = {
     state,
     queues,
@@ -106,26 +115,15 @@ export async function examine(patient: Patient, options: HealthOptions): Promise
     running: runs.length,
     abandoned: runs.filter(({ abandoned }) => abandoned).length,
     oldestRun: oldest(runs, clock),
-    broker: {
-      kind: patient.broker.kind,
-      answered: Math.round(clock.now() - answers.last),
-      silence: Math.round(patient.consumer?.silence ?? 0),
-    },
-    coordinators: await askAll(patient.locks, within),
+    broker,
+    coordinators,
   };
-  const lost = state === 'running' && isLost(seen.broker, within, clock.now() - answers.steadySince);
+  // Fetching that gets no answer, though the broker has answered others for as long: when it comes back, it has a moment.
+  const lost = state === 'running' && broker.silence > within && answers.steady(now) > within;
   const wedged = seen.abandoned >= slots;
   const problems = problemsOf(seen, within, { lost, wedged });
   const alive = state !== 'stopped' && !lost && !wedged;
   return { ok: problems.length === 0, alive, problems, ...seen };
-}
-
-/**
- * Its fetching gets no answer, though others of its questions do. A broker that goes away silences both, one a little
- * before the other; and when it is back, fetching has a moment to be heard of too.
- */
-function isLost({ silence, answered }: Health['broker'], within: number, steady: number): boolean {
-  return silence - answered > within && steady > within;
 }
 
 function problemsOf(
@@ -138,14 +136,29 @@ function problemsOf(
   if (state === 'stopping') problems.push('it is stopping');
   if (state === 'stopped') problems.push('it has stopped');
   if (wedged) problems.push(`all of its ${slots} slots hold bodies that do not stop`);
-  if (state === 'running' && broker.answered > within) {
-    problems.push(`the ${broker.kind} broker has not answered for ${readable(broker.answered)}`);
-  } else if (state === 'running' && broker.silence > within) {
+  if (state === 'running' && broker.silence > within) {
     const although = lost ? `, though the ${broker.kind} broker answers` : '';
     problems.push(`its fetching has had no answer for ${readable(broker.silence)}${although}`);
   }
-  for (const { error } of coordinators) if (error !== undefined) problems.push(error);
+  for (const { error } of [broker, ...coordinators]) if (error !== undefined) problems.push(error);
   return problems;
+}
+
+/** A question that takes the broker one step, whatever connection fetches. */
+async function askBroker(patient: Patient, within: number): Promise<BrokerHealth> {
+  const { broker, clock, locks, queues, answers, consumer } = patient;
+  const { kind } = broker;
+  const timeout = Math.min(locks.settings.callTimeout, within);
+  const silence = () => Math.round(consumer?.silence ?? 0);
+  const late = () => new BrokerUnavailableError(kind, { cause: new Error(`no answer within ${timeout} ms`) });
+  try {
+    await inTime(clock, broker.depth(queues[0] as string), timeout, late);
+    answers.came(clock.now(), within);
+    return { kind, reachable: true, silence: silence() };
+  } catch (error) {
+    answers.failed();
+    return { kind, reachable: false, error: redact((error as Error).message), silence: silence() };
+  }
 }
 
 function oldest(runs: readonly ActiveRun[], clock: Clock): Health['oldestRun'] {

@@ -46,7 +46,7 @@ export class Worker {
     | undefined;
   #serving: readonly string[] | undefined;
   #tending: Cancel | undefined;
-  readonly #answers: Answers;
+  readonly #answers = new Answers();
   #state: Health['state'] = 'new';
   #alive: NodeJS.Timeout | undefined;
   #started: Promise<void> | undefined;
@@ -62,7 +62,6 @@ export class Worker {
     this.#app = app;
     this.#locks = app.locks.fork();
     this.#journal = new Journal(app);
-    this.#answers = new Answers(app.clock.now());
     // Every doorman listens.
     setMaxListeners(0, this.#leaving.signal);
     this.#over = new Promise((isOver) => {
@@ -141,7 +140,6 @@ export class Worker {
     this.#parts = this.#assemble(consumer);
     for (const delivery of early) this.#parts.slots.start(delivery);
     for (const room of await consumer.rooms()) this.#parts.doormen.heard(room);
-    this.#answers.came(this.#app.clock.now());
     if (!this.#stopped) this.#state = 'running';
     this.#tend();
   }
@@ -198,7 +196,6 @@ export class Worker {
       const { tended } = doormen;
       if (tended.length > 0) await consumer.attend(tended);
       for (const room of await consumer.orphans()) doormen.heard(room);
-      this.#answers.came(this.#app.clock.now());
     } catch (error) {
       this.#journal.error(error);
     }
