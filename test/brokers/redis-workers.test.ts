@@ -98,7 +98,7 @@ describe('workers on the redis broker', () => {
     // Whoever has just come buries nobody for a while.
     await sleep(2_200);
     await open(server.url).publish(calls(20), { queue });
-    await until(() => dead.deliveries.length === 10);
+    await until(() => dead.deliveries.length === 10 && alive.deliveries.length === 10);
     for (const delivery of alive.deliveries.splice(0)) await delivery.settle(done);
     await vanish(dead.consumer);
     const died = performance.now();

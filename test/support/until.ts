@@ -2,7 +2,7 @@
  * Waits, in real time, until the condition holds. Rejects when it does not within `timeoutMs`, naming the condition; one
  * that throws counts as not holding yet, and its last error is the cause.
  */
-export async function until(condition: () => unknown, timeoutMs = 5_000): Promise<void> {
+export async function until(condition: () => unknown, timeoutMs = 20_000): Promise<void> {
   const deadline = performance.now() + timeoutMs;
   for (;;) {
     const { holds, error } = await look(condition);

@@ -130,7 +130,7 @@ describe('a saturated worker', () => {
     });
     await work({ concurrency: 4 });
     await save.delayMany(Array.from({ length: 10_000 }, () => [] as []));
-    await until(async () => (await app.broker.depth('default')).parked === 10_000);
+    await until(async () => (await app.broker.depth('default')).parked === 10_000, 30_000);
     await blocker.release();
     await clock.advance(100);
     const publishedAt = clock.now();
