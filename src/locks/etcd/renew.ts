@@ -5,7 +5,7 @@ import { asContender, type OwnClaim, type Resource } from './resource.js';
 import type { Session } from './session.js';
 import type { Contender } from './sight.js';
 import type { Site } from './site.js';
-import { rewrite } from './take-over.js';
+import { isTiedTo, rewrite } from './take-over.js';
 import type { TimeLeft } from './time-left.js';
 
 /** A permit of this side that has nothing new to say. */
@@ -39,8 +39,7 @@ export class Renewing {
     for (const renewal of permits) {
       const resource = this.#site.book.find(renewal.resource);
       const claim = resource?.claims.get(renewal.id);
-      if (!resource || !claim) steps.push(this.#unknown(renewal));
-      else if (!claim.granted) this.#say(renewal, false);
+      if (!resource || !claim?.granted || claim.leaving) steps.push(this.#notOurs(renewal));
       else if (!this.#hasNews(renewal, claim))
         push(checks, claim.session as Session, { renewal, resource, claim });
       else steps.push(this.#write(renewal, resource, asContender(claim)));
@@ -79,30 +78,37 @@ export class Renewing {
 
   /** `lease`: the one that the key is tied to, if it is there. */
   async #checked({ renewal, resource, claim }: Check, session: Session, lease?: string): Promise<void> {
-    if (lease !== undefined && lease !== session.id) {
-      return await this.#write(renewal, resource, { ...asContender(claim), lease });
-    }
+    if (lease !== undefined && lease !== session.id) return await this.#notOurs(renewal);
     if (lease === undefined) resource.removed(claim.key);
     else if (!claim.leaving) this.#site.book.extend(claim, this.#time.began, renewal.lease);
     this.#say(renewal, lease !== undefined && !claim.leaving);
   }
 
   async #write(renewal: Renewal, resource: Resource, contender: Contender): Promise<void> {
-    const entry = resource.claims.get(renewal.id)?.entry ?? (contender.entry as Entry);
+    const own = resource.claims.get(renewal.id);
+    const entry = isTiedTo(own, contender) ? own.entry : (contender.entry as Entry);
     const claim = await rewrite(this.#site, resource, contender, renewed(entry, renewal), this.#time);
     if (claim) this.#site.grant(claim, renewal.lease, this.#time.began);
     this.#say(renewal, claim !== undefined);
   }
 
-  /** Another side's, or one that this side had given up. */
-  async #unknown(renewal: Renewal): Promise<void> {
+  /**
+   * Another side's, or one that this side had given up. It may stand here as a place and have been granted there, or as a
+   * permit that another side has told something new since: the key alone knows.
+   */
+  async #notOurs(renewal: Renewal): Promise<void> {
     await this.#site.book.step(renewal.resource, async (resource) => {
       const sight = await this.#site.look(resource, this.#time.ms);
       const contender = sight.find(renewal.id);
       const held = contender?.entry && sight.standing(contender.key)?.held;
-      if (held) await this.#write(renewal, resource, contender);
+      if (held && !this.#isGivenUp(resource, contender)) await this.#write(renewal, resource, contender);
       else this.#say(renewal, false);
     });
+  }
+
+  #isGivenUp({ claims }: Resource, contender: Contender): boolean {
+    const own = claims.get(contender.entry?.id ?? '');
+    return isTiedTo(own, contender) && own.leaving;
   }
 }
 

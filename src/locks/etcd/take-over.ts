@@ -65,7 +65,13 @@ async function own(
 function ownOf(site: Site, resource: Resource, contender: Contender): OwnClaim {
   const entry = contender.entry as Entry;
   const known = resource.claims.get(entry.id);
-  const claim = known?.key === contender.key ? known : site.claim(resource, entry, contender.key);
+  const goesOn = known?.key === contender.key && (!known.leaving || isTiedTo(known, contender));
+  const claim = goesOn ? known : site.claim(resource, entry, contender.key);
   site.found(claim, contender);
   return claim;
+}
+
+/** Whether the key is as this side left it: another side that takes it over ties it to a session of its own. */
+export function isTiedTo(claim: OwnClaim | undefined, { key, lease }: Contender): claim is OwnClaim {
+  return claim?.key === key && claim.session?.id === lease;
 }

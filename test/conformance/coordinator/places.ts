@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { ask, enters, exit, hold, type Kit, newId, queued, soon, standInLine } from './kit.js';
+import { ask, enters, exit, hold, type Kit, newId, queued, renew, soon, standInLine } from './kit.js';
 
 export function placeSuite(kit: Kit): void {
   const { lease } = kit;
@@ -74,6 +74,19 @@ export function placeSuite(kit: Kit): void {
 
     expect(answers.get(id)).toBe('lost');
     expect(queued(await bob.enter(ask(resource, id, { line: true }))).ahead).toBe(0);
+  });
+
+  it('knows a permit whose place stood with another party', async () => {
+    const [alice, bob] = await kit.parties();
+    const resource = kit.name();
+    const held = await hold(alice, resource);
+    const id = await standInLine(bob, resource);
+    await exit(alice, resource, held);
+    expect(await enters(alice, resource, id, { line: true })).toBe(true);
+
+    for (const party of [bob, alice]) expect(await renew(party, resource, id)).toBe('kept');
+    await exit(bob, resource, id);
+    for (const party of [bob, alice]) expect(await renew(party, resource, id)).toBe('lost');
   });
 
   it('gives back permits and places of several resources at once', async () => {
