@@ -26,6 +26,7 @@ import { type TaskDefinition, type TaskOptions, taskFields, taskSettings } from 
 import { Outbox } from './outbox.js';
 import { openParts, type Parts } from './parts.js';
 import { belongsTo } from './registered.js';
+import { type Route, type Routes, routesOf } from './routes.js';
 import { type ResultSource, TaskResult } from './result.js';
 import { checkLimits, makeTask, type Task, type TaskRecord } from './task.js';
 
@@ -43,6 +44,11 @@ export interface AppOptions {
   resources?: Readonly<Record<string, ResourceOptions>>;
   /** The queue of tasks that name none. Default `default`. */
   queue?: string;
+  /**
+   * Queues by the names of tasks, or by patterns with a trailing `*`: `{ 'mail.*': 'mail' }`. Exact names come first, then
+   * the longest pattern. A route counts more than the `queue` of a task and less than the `queue` of a call.
+   */
+  routes?: Routes;
   /** How long results are kept. Default 1 day. */
   resultsFor?: Duration;
   /** The largest message, in bytes of its JSON. Default 1 MiB. */
@@ -60,6 +66,7 @@ const fields = [
   'results',
   'resources',
   'queue',
+  'routes',
   'resultsFor',
   'maxMessageBytes',
   'callTimeout',
@@ -89,6 +96,7 @@ export class App {
   readonly origin = `${process.pid}@${hostname()}`;
   readonly #events = new Events<AppEvents>();
   readonly #queue: string;
+  readonly #route: Route;
   readonly #parts: Parts;
   readonly #outbox: Outbox;
   readonly #users = new Set<() => Promise<void>>();
@@ -101,6 +109,7 @@ export class App {
   constructor(options: AppOptions) {
     this.clock = options.clock ?? systemClock;
     this.#queue = checkText(options.queue ?? 'default', 'queue');
+    this.#route = routesOf(options.routes);
     this.resultsFor = milliseconds(options.resultsFor ?? 86_400_000, 'resultsFor');
     this.maxMessageBytes = checkWhole(options.maxMessageBytes ?? 1_048_576, 'maxMessageBytes', 1_024);
     this.#parts = openParts(options, this.clock);
@@ -218,7 +227,8 @@ export class App {
   ): Task<readonly unknown[], unknown> {
     if (this.tasks.has(name))
       throw new ConfigError(`The app has a task "${name}" already: names must be unique`);
-    const settings = taskSettings(options, name, this.#queue);
+    const queue = this.#route(name) ?? options.queue;
+    const settings = taskSettings({ ...options, queue }, name, this.#queue);
     checkLimits(this.locks, limits);
     const record: TaskRecord = { name, limits, fixed: fixedShares(limits), settings, run };
     this.tasks.set(name, record);
