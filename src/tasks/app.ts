@@ -26,8 +26,8 @@ import { type TaskDefinition, type TaskOptions, taskFields, taskSettings } from 
 import { Outbox } from './outbox.js';
 import { openParts, type Parts } from './parts.js';
 import { belongsTo } from './registered.js';
-import { type Route, type Routes, routesOf } from './routes.js';
 import { type ResultSource, TaskResult } from './result.js';
+import { type Route, type Routes, routesOf } from './routes.js';
 import { checkLimits, makeTask, type Task, type TaskRecord } from './task.js';
 
 export interface AppOptions {

@@ -14,7 +14,8 @@ describe('a route', () => {
   it('gives a task its queue by its name, or by the longest pattern of it', () => {
     const { app } = routed();
     const queueOf = (name: string) => app.tasks.get(name)?.settings.queue;
-    for (const name of ['mail.send', 'mail.urgent.send', 'mail.digest', 'mailer', 'clean']) app.task(name, none);
+    for (const name of ['mail.send', 'mail.urgent.send', 'mail.digest', 'mailer', 'clean'])
+      app.task(name, none);
     expect(['mail.send', 'mail.urgent.send', 'mail.digest', 'mailer', 'clean'].map(queueOf)).toEqual([
       'mail',
       'now',
