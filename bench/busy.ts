@@ -5,23 +5,26 @@ import { holdAll } from './support/holder.js';
 import { newName } from './support/names.js';
 import { atMost, Report } from './support/report.js';
 import { alternate, type Figures } from './support/rounds.js';
+import { onServers } from './support/servers.js';
 import { parked, until } from './support/until.js';
 
-const args = benchArgs(
-  `One task without a limit is published after thousands that share a resource, in the same queue.
+await using args = await onServers(
+  benchArgs(
+    `One task without a limit is published after thousands that share a resource, in the same queue.
 
   to be parked   somebody else holds the resource, and the others have just been published
   handed on      the others were parked, the resource has come free, and hand-off keeps every slot busy
 
   startMs        from the call of the free task to its start`,
-  {
-    tasks: { default: 10_000, help: 'tasks that share the resource' },
-    slots: { default: 10, help: 'slots of the worker, and capacity of the resource' },
-    ms: { default: 5, help: 'how long each of them takes' },
-    rounds: { default: 3, help: 'rounds of each' },
-    broker,
-    coordinator,
-  },
+    {
+      tasks: { default: 10_000, help: 'tasks that share the resource' },
+      slots: { default: 10, help: 'slots of the worker, and capacity of the resource' },
+      ms: { default: 5, help: 'how long each of them takes' },
+      rounds: { default: 3, help: 'rounds of each' },
+      broker,
+      coordinator,
+    },
+  ),
 );
 
 async function startOfFreeTask({ whenHandedOn }: { whenHandedOn: boolean }): Promise<Figures> {

@@ -1,15 +1,18 @@
 /** How much of a busy resource's capacity is used, and what it takes. */
-import { Mutex, Semaphore } from 'async-mutex';
-import { createApp, createLocks, createWorker, locked } from 'lockkeeper';
-import { benchArgs, broker, coordinator } from './support/args.js';
+import { createApp, createWorker, locked } from 'lockkeeper';
+import { benchOf, type Contest } from './coordinators/bench.js';
+import { benchArgs, broker, coordinatorOrRedlock } from './support/args.js';
+import { contest, type Shape, waiters } from './support/contest.js';
 import { CountedParts } from './support/counted.js';
 import { newName } from './support/names.js';
 import { atLeast, atMost, type Bars, Report } from './support/report.js';
-import { alternate, type Figures } from './support/rounds.js';
+import { alternate, type Figures, type Rounds } from './support/rounds.js';
+import { onServers } from './support/servers.js';
 import { settled } from './support/until.js';
 
-const args = benchArgs(
-  `500 tasks of 50 ms share a capacity of 10, and 500 tasks of 5 ms a mutex: two workers with 25 slots each, beside
+await using args = await onServers(
+  benchArgs(
+    `500 tasks of 50 ms share a capacity of 10, and 500 tasks of 5 ms a mutex: two workers with 25 slots each, beside
 bare timers that take turns.
 
   makespanRatio            time from the first start to the last settled, to the sum of the sleeps / capacity
@@ -19,22 +22,24 @@ bare timers that take turns.
   inversions               the farthest that a start was from its place in publish order, in places
   invertedPairs            pairs of tasks that started in the wrong order
   ratioToRaw               the time of the bare timers, to ours
-  ratioToPeer              the time of async-mutex, to ours`,
-  {
-    direct: { default: false, help: 'no runner: 200 waiters on locks.using, beside async-mutex' },
-    rounds: { default: 5, help: 'rounds of each' },
-    broker,
-    coordinator,
-  },
+
+With --direct there is no runner: ${waiters} waiters hold the resource in turns, beside what else can be had on the same
+coordinator. On a server there are two processes of them, and four times the holds of a capacity, of 20 ms each.
+
+  coordinatorCallsPerTask  requests to the server, for each hold
+  latencyP50Ms             from asking to holding
+  latencyP99Ms
+  latencyP99ToP50
+  ratioToPeer              the time of the first peer, to this one's`,
+    {
+      direct: { default: false, help: 'no runner: locks.using, beside its peers' },
+      only: { default: '', help: 'with --direct, only those whose name contains this' },
+      rounds: { default: 5, help: 'rounds of each' },
+      broker,
+      coordinator: coordinatorOrRedlock,
+    },
+  ),
 );
-
-interface Shape {
-  readonly tasks: number;
-  readonly ms: number;
-  readonly capacity: number;
-}
-
-const waiters = 200;
 
 /** The bodies of one round. */
 class Load {
@@ -57,32 +62,26 @@ class Load {
 
   /** From the first start until now, when all is settled. */
   get figures() {
-    const { tasks, ms, capacity } = this.#shape;
+    const { holds, ms, capacity } = this.#shape;
     const makespanMs = performance.now() - (this.#first ?? 0);
     return {
       makespanMs,
-      makespanRatio: makespanMs / ((tasks * ms) / capacity),
+      makespanRatio: makespanMs / ((holds * ms) / capacity),
       capacityUsed: this.#worked / (capacity * makespanMs),
     };
   }
 }
 
-/** So many loops, each of which goes through `turn` with the next task when it is done with the last. */
-async function inTurns(
-  shape: Shape,
-  loops: number,
-  turn: (body: () => Promise<void>) => Promise<void>,
-): Promise<Figures> {
+/** As many loops as there is capacity, and nothing to keep them apart. */
+async function bareTimers(shape: Shape): Promise<Figures> {
   const load = new Load(shape);
   let next = 0;
   const loop = async () => {
-    for (let index = next++; index < shape.tasks; index = next++) await turn(() => load.body(index));
+    for (let index = next++; index < shape.holds; index = next++) await load.body(index);
   };
-  await Promise.all(Array.from({ length: loops }, loop));
+  await Promise.all(Array.from({ length: shape.capacity }, loop));
   return load.figures;
 }
-
-const bareTimers = (shape: Shape) => inTurns(shape, shape.capacity, (body) => body());
 
 async function tasks(shape: Shape): Promise<Figures> {
   const parts = new CountedParts(args);
@@ -96,7 +95,7 @@ async function tasks(shape: Shape): Promise<Figures> {
     createWorker(app, { concurrency: 25 }).start(),
   ]);
 
-  const calls = await work.delayMany(Array.from({ length: shape.tasks }, (_, index) => [index]));
+  const calls = await work.delayMany(Array.from({ length: shape.holds }, (_, index) => [index]));
   await Promise.all(calls.map((call) => call.get()));
   await settled(app);
   const { figures } = load;
@@ -105,8 +104,8 @@ async function tasks(shape: Shape): Promise<Figures> {
   await parts.close();
   return {
     ...figures,
-    deliveriesPerTask: parts.deliveries / shape.tasks,
-    coordinatorCallsPerTask: parts.coordinatorCalls / shape.tasks,
+    deliveriesPerTask: parts.deliveries / shape.holds,
+    coordinatorCallsPerTask: parts.coordinatorCalls / shape.holds,
     ...disorder(load.order),
   };
 }
@@ -122,42 +121,41 @@ function disorder(order: readonly number[]): Figures {
   return { inversions, invertedPairs };
 }
 
-async function direct(shape: Shape): Promise<Figures> {
-  const resource = newName();
-  const locks = createLocks({
-    coordinator: args.coordinator,
-    resources: { [resource]: { capacity: shape.capacity } },
-  });
-  const figures = await inTurns(shape, waiters, (body) => locks.using(resource, body));
-  await locks.close();
-  return figures;
+async function compareTasks(what: string, shape: Shape, barsFor: (raw: Figures) => Bars): Promise<void> {
+  const cases = { raw: () => bareTimers(shape), ours: () => tasks(shape) };
+  const { raw, ours } = await alternate(cases, { rounds: args.rounds, warmUp: true });
+  const ratioToRaw = raw.ratio('makespanMs', ours);
+  report.row(`${what}: bare timers`, raw.medians);
+  report.row(`${what}: tasks`, { ...ours.medians, ratioToRaw }, barsFor(raw.medians));
 }
 
-function peer(shape: Shape): Promise<Figures> {
-  const guard = shape.capacity === 1 ? new Mutex() : new Semaphore(shape.capacity);
-  return inTurns(shape, waiters, (body) => guard.runExclusive(body));
+async function compareDirect(what: string, shape: Shape, { contenders, bars }: Contest): Promise<void> {
+  const names = Object.keys(contenders).filter((name) => name.includes(args.only));
+  const cases = names.map((name) => [name, () => contest(bench, name, args.coordinator, shape)] as const);
+  const all = await alternate(Object.fromEntries(cases), { rounds: args.rounds });
+  const [first] = Object.values(all);
+  for (const [name, rounds] of Object.entries(all)) {
+    const ratioToPeer = (first as Rounds).ratio('makespanMs', rounds);
+    report.row(`${what}: ${name}`, { ...rounds.medians, ratioToPeer }, bars[name] ?? {});
+  }
 }
 
 const report = new Report('contention', args);
-await compare('500 x 50 ms, capacity 10', { tasks: 500, ms: 50, capacity: 10 }, () => ({
-  capacityUsed: atLeast(0.97),
-  deliveriesPerTask: atMost(2),
-  inversions: atMost(32),
-}));
-await compare('500 x 5 ms, mutex', { tasks: 500, ms: 5, capacity: 1 }, (raw) => ({
-  capacityUsed: atLeast(0.95 * (raw.capacityUsed ?? 1)),
-}));
-report.end();
-
-async function compare(name: string, shape: Shape, barsFor: (raw: Figures) => Bars): Promise<void> {
-  const [theirs, theirName, ratio] = args.direct
-    ? [() => peer(shape), 'async-mutex', 'ratioToPeer']
-    : [() => bareTimers(shape), 'bare timers', 'ratioToRaw'];
-  const [ours, ourName] = args.direct ? [() => direct(shape), 'locks.using'] : [() => tasks(shape), 'tasks'];
-
-  const rounds = await alternate({ theirs, ours }, { rounds: args.rounds, warmUp: true });
-  const other = rounds.theirs.medians;
-  const figures = { ...rounds.ours.medians, [ratio]: rounds.theirs.ratio('makespanMs', rounds.ours) };
-  report.row(`${name}: ${theirName}`, other);
-  report.row(`${name}: ${ourName}`, figures, args.direct ? {} : barsFor(other));
+const bench = await benchOf(args.coordinator);
+const onServer = bench.processes > 1;
+if (!args.direct) {
+  await compareTasks('500 x 50 ms, capacity 10', { holds: 500, ms: 50, capacity: 10 }, () => ({
+    capacityUsed: atLeast(0.97),
+    deliveriesPerTask: atMost(2),
+    inversions: atMost(32),
+  }));
+  await compareTasks('500 x 5 ms, mutex', { holds: 500, ms: 5, capacity: 1 }, (raw) => ({
+    capacityUsed: atLeast(0.95 * (raw.capacityUsed ?? 1)),
+  }));
+} else {
+  const [holds, ms] = onServer ? [2_000, 20] : [500, 50];
+  const what = `${holds} x ${ms} ms, capacity 10`;
+  await compareDirect(what, { holds, ms, capacity: 10 }, bench.semaphores);
+  await compareDirect('500 x 5 ms, mutex', { holds: 500, ms: 5, capacity: 1 }, bench.mutexes);
 }
+report.end();

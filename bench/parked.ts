@@ -7,10 +7,12 @@ import { holdAll } from './support/holder.js';
 import { newName } from './support/names.js';
 import { Report } from './support/report.js';
 import { alternate, type Figures, quantile } from './support/rounds.js';
+import { onServers } from './support/servers.js';
 import { parked, until } from './support/until.js';
 
-const args = benchArgs(
-  `Messages are parked behind a resource that somebody else holds; then it comes free, and they are worked off.
+await using args = await onServers(
+  benchArgs(
+    `Messages are parked behind a resource that somebody else holds; then it comes free, and they are worked off.
 
   parkedPerSecond          from the first call until all are parked
   coordinatorCallsPerTask  until then
@@ -18,12 +20,13 @@ const args = benchArgs(
   takeP50Us, takeP99Us     a take from the room, with the delivery before it settled
   tasksPerSecond           worked off under a mutex, or one for each room
   rooms                    as the broker tells`,
-  {
-    rounds: { default: 3, help: 'rounds of each' },
-    take: { default: 10_000, help: 'tasks that are worked off, at most' },
-    broker,
-    coordinator,
-  },
+    {
+      rounds: { default: 3, help: 'rounds of each' },
+      take: { default: 10_000, help: 'tasks that are worked off, at most' },
+      broker,
+      coordinator,
+    },
+  ),
 );
 
 async function park(messages: number, rooms: number): Promise<Figures> {

@@ -4,10 +4,12 @@ import { benchArgs, broker, coordinator } from './support/args.js';
 import { newName } from './support/names.js';
 import { atLeast, type Bars, Report } from './support/report.js';
 import { alternate, type Figures, quantile } from './support/rounds.js';
+import { onServers } from './support/servers.js';
 import { settled } from './support/until.js';
 
-const args = benchArgs(
-  `Tasks that do nothing: enqueued in thousands, then worked off by one worker, with an app's default settings.
+await using args = await onServers(
+  benchArgs(
+    `Tasks that do nothing: enqueued in thousands, then worked off by one worker, with an app's default settings.
 
   tasksPerSecond    from the first call to the last settled
   enqueuedPerSecond the calls alone
@@ -15,15 +17,16 @@ const args = benchArgs(
   ratioToRaw        tasksPerSecond, and drainedRatioToRaw drainedPerSecond, to those of tasks without a limit
   latencyP50Ms      from the call to the body, at 100 calls a second
   latencyP99Ms`,
-  {
-    tasks: { default: 20_000, help: 'tasks in a round' },
-    concurrency: { default: 50, help: 'slots of the worker' },
-    rounds: { default: 7, help: 'rounds of each' },
-    ignoreResults: { default: false, help: 'keep no results' },
-    seconds: { default: 5, help: 'how long latency is measured' },
-    broker,
-    coordinator,
-  },
+    {
+      tasks: { default: 20_000, help: 'tasks in a round' },
+      concurrency: { default: 50, help: 'slots of the worker' },
+      rounds: { default: 7, help: 'rounds of each' },
+      ignoreResults: { default: false, help: 'keep no results' },
+      seconds: { default: 5, help: 'how long latency is measured' },
+      broker,
+      coordinator,
+    },
+  ),
 );
 
 const kinds = {

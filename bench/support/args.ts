@@ -4,6 +4,8 @@ import { parseArgs } from 'node:util';
 export interface Flag<T extends number | string | boolean = number | string | boolean> {
   readonly default: T;
   readonly help: string;
+  /** What it takes besides URLs. Default: anything. */
+  readonly names?: readonly string[];
 }
 
 type Values<F extends Record<string, Flag>> = {
@@ -15,11 +17,16 @@ const everywhere = {
   json: { default: false, help: 'one JSON object per row, and nothing else' },
 } satisfies Record<string, Flag>;
 
-export const coordinator = {
+const place = (names: readonly string[]) => ({
   default: 'memory',
-  help: '`memory`, or the URL of a coordinator',
-} satisfies Flag;
-export const broker = { default: 'memory', help: '`memory`, or the URL of a broker' } satisfies Flag;
+  help: `${names.map((name) => `\`${name}\``).join(', ')} (on a server of its own), or a URL`,
+  names,
+});
+
+export const broker = place(['memory', 'redis', 'rabbitmq']) satisfies Flag;
+export const coordinator = place(['memory', 'redis', 'etcd', 'zookeeper']) satisfies Flag;
+/** For what stands beside its peers, of which \`redlock\` has three servers. */
+export const coordinatorOrRedlock = place([...coordinator.names, 'redlock']) satisfies Flag;
 
 /** The flags a benchmark was called with. Ends the process when it was asked for help, or called wrongly. */
 export function benchArgs<F extends Record<string, Flag>>(
@@ -46,10 +53,15 @@ function parsed<F extends Record<string, Flag>>(flags: F, given: Record<string, 
 
 function read(name: string, flag: Flag, given: unknown): unknown {
   if (given === undefined) return flag.default;
-  if (typeof flag.default !== 'number') return given;
+  if (typeof flag.default !== 'number') return checkName(name, flag, given);
   const value = Number(given);
   if (Number.isInteger(value) && value > 0) return value;
   throw new Error(`Expected --${name} to be a whole number from 1 up, got "${given}"`);
+}
+
+function checkName(name: string, { names }: Flag, given: unknown): unknown {
+  if (!names || names.includes(given as string) || String(given).includes(':')) return given;
+  throw new Error(`Expected --${name} to be ${names.join(', ')} or a URL, got "${given}"`);
 }
 
 function helpOf(about: string, flags: Record<string, Flag>): string {

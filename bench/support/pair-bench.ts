@@ -10,10 +10,12 @@ export type PairCase =
   /** Runs so many pairs on each of so many keys elsewhere, and tells how many a second. */
   | { readonly rate: (keys: number, each: number) => Promise<number> };
 
-/** Cases on servers of their own. What follows the first is compared with it, and the bars are for those ratios. */
+export type PairCases = Readonly<Record<string, PairCase>>;
+
+/** Cases in groups, one after the other. What follows the first of a group is compared with it, or with what its bar names. */
 export interface PairBench {
-  readonly cases: Readonly<Record<string, PairCase>>;
-  /** What the ratio of a case to another must reach, with so many keys at once. */
+  readonly groups: readonly PairCases[];
+  /** What the ratio of a case to another of its group must reach, with so many keys at once. */
   bars(keys: number): Readonly<Record<string, { readonly to: string; readonly bar: Bar }>>;
   end(): Promise<void>;
 }
@@ -27,38 +29,36 @@ export interface PairArgs {
 }
 
 export async function runPairBench(bench: PairBench, report: Report, args: PairArgs): Promise<void> {
-  for (const keys of [1, args.keys]) {
-    const each = Math.ceil(args.pairs / keys);
-    const measured = Object.entries(bench.cases).map(([name, one]) => {
-      const pairs = 'pairFor' in one ? Array.from({ length: keys }, one.pairFor) : undefined;
-      return [
-        name,
-        () => (pairs ? measure(pairs, each) : figures((one as Elsewhere).rate(keys, each))),
-      ] as const;
-    });
-    const rounds = await alternate(Object.fromEntries(measured), { rounds: args.rounds, warmUp: true });
-    const bars = bench.bars(keys);
-    const [first] = Object.values(rounds) as [Rounds];
-    for (const [name, all] of Object.entries(rounds)) {
-      const bar = bars[name];
-      const peer = bar ? (rounds[bar.to] as Rounds) : first;
-      const ratioToPeer = all.ratio('pairsPerSecond', peer);
-      const how = keys === 1 ? 'one after the other' : `${keys} keys at once`;
-      const beside = bar && bar.to !== Object.keys(rounds)[0] ? ` (beside ${bar.to})` : '';
-      report.row(
-        `${name}, ${how}${beside}`,
-        { ...all.medians, ratioToPeer },
-        bar ? { ratioToPeer: bar.bar } : {},
-      );
-    }
+  for (const cases of bench.groups) {
+    for (const keys of [1, args.keys]) tell(await measured(cases, keys, args), keys, bench, report);
   }
 }
 
-type Elsewhere = Extract<PairCase, { rate: unknown }>;
+function measured(cases: PairCases, keys: number, { pairs, rounds }: PairArgs) {
+  const each = Math.ceil(pairs / keys);
+  const measures = Object.entries(cases).map(([name, one]) => {
+    if ('rate' in one) return [name, () => figures(one.rate(keys, each))] as const;
+    const all = Array.from({ length: keys }, one.pairFor);
+    return [name, () => measure(all, each)] as const;
+  });
+  return alternate(Object.fromEntries(measures), { rounds, warmUp: true });
+}
+
+function tell(rounds: Record<string, Rounds>, keys: number, bench: PairBench, report: Report): void {
+  const bars = bench.bars(keys);
+  const [firstName] = Object.keys(rounds) as [string];
+  const how = keys === 1 ? 'one after the other' : `${keys} keys at once`;
+  for (const [name, all] of Object.entries(rounds)) {
+    const { to, bar } = bars[name] ?? { to: firstName };
+    const ratioToPeer = all.ratio('pairsPerSecond', rounds[to] as Rounds);
+    const beside = to === firstName ? '' : ` (beside ${to})`;
+    report.row(`${name}, ${how}${beside}`, { ...all.medians, ratioToPeer }, bar ? { ratioToPeer: bar } : {});
+  }
+}
 
 const figures = async (rate: Promise<number>): Promise<Figures> => ({ pairsPerSecond: await rate });
 
-export async function measure(pairs: readonly Pair[], each: number): Promise<Figures> {
+async function measure(pairs: readonly Pair[], each: number): Promise<Figures> {
   const start = performance.now();
   const many = async (pair: Pair) => {
     for (let i = 0; i < each; i++) await pair();

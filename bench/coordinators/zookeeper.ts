@@ -1,11 +1,25 @@
-import { createLocks } from 'lockkeeper';
+import { createRequire } from 'node:module';
+import { createLocks, type Locks } from 'lockkeeper';
 import { zookeeperCoordinator } from 'lockkeeper/zookeeper';
-import zookeeper from 'node-zookeeper-client';
+import zooKeeperClient from 'node-zookeeper-client';
 import { startPython } from '../../test/support/peer.js';
-import { startZooKeeper } from '../../test/support/servers/index.js';
-import { newName } from './names.js';
-import type { PairBench } from './pair-bench.js';
-import { atLeast } from './report.js';
+import { newName } from '../support/names.js';
+import type { PairBench } from '../support/pair-bench.js';
+import { atLeast } from '../support/report.js';
+import type { CoordinatorBench } from './bench.js';
+import { acquirePair, ours } from './ours.js';
+import { countCalls } from './requests.js';
+
+const coordinatorAt = (url: string) => zookeeperCoordinator(url, { tickTime: '250ms' });
+
+/** Locks in ZooKeeper. */
+export const zookeeper: CoordinatorBench = {
+  pairs,
+  processes: 2,
+  semaphores: { contenders: { semaphore: ours(coordinatorAt) }, bars: {} },
+  mutexes: { contenders: { mutex: ours(coordinatorAt) }, bars: {} },
+  countRequests: countPackets,
+};
 
 /** kazoo, beside us: the same pairs, in as many threads as there are keys. Prints pairs a second. */
 const kazoo = `
@@ -38,56 +52,57 @@ const bars: ReturnType<PairBench['bars']> = {
   'semaphore of 10': { to: 'kazoo Semaphore(10)', bar: atLeast(2) },
 };
 
-/** A server of its own, the two requests that a mutex cannot do without, and kazoo. */
-export async function zookeeperPairs(): Promise<PairBench> {
-  const server = await startZooKeeper();
-  const hosts = server.url.replace('zk://', '');
-  const raw = zookeeper.createClient(hosts, { sessionTimeout: 15_000 });
+/** The two requests that a mutex cannot do without, and kazoo. */
+async function pairs(url: string): Promise<PairBench> {
+  const hosts = url.replace('zk://', '');
+  const raw = zooKeeperClient.createClient(hosts, { sessionTimeout: 15_000 });
   const peer = await startPython(kazoo, hosts);
   raw.connect();
   await peer.next();
   await new Promise((resolve, reject) => raw.mkdirp('/raw', (error) => (error ? reject(error) : resolve(0))));
   const coordinators = [true, false].map((fencing) =>
-    zookeeperCoordinator(server.url, { fencing, tickTime: '250ms' }),
+    zookeeperCoordinator(url, { fencing, tickTime: '250ms' }),
   );
   const [locks, tokenless] = coordinators.map((coordinator) =>
     createLocks({ coordinator, resources: { 'pool-*': { capacity: 10 } } }),
-  ) as [ReturnType<typeof createLocks>, ReturnType<typeof createLocks>];
+  ) as [Locks, Locks];
 
-  const ours = (of: typeof locks, prefix?: string) => () => {
-    const name = newName(prefix);
-    return async () => await (await of.acquire(name)).release();
-  };
   const theirs = (kind: string) => async (keys: number, each: number) => {
     return Number(await peer.ask(`${kind} ${newName()} ${keys} ${each}`, 300_000));
   };
+  const cases = {
+    'create and delete': { pairFor: () => () => createAndDelete(raw) },
+    'mutex, without a token': { pairFor: acquirePair(tokenless) },
+    mutex: { pairFor: acquirePair(locks) },
+    'kazoo Lock': { rate: theirs('lock') },
+    'semaphore of 10': { pairFor: acquirePair(locks, 'pool') },
+    'kazoo Semaphore(10)': { rate: theirs('semaphore') },
+  };
   return {
-    cases: {
-      'create and delete': { pairFor: () => () => createAndDelete(raw) },
-      'mutex, without a token': { pairFor: ours(tokenless) },
-      mutex: { pairFor: ours(locks) },
-      'kazoo Lock': { rate: theirs('lock') },
-      'semaphore of 10': { pairFor: ours(locks, 'pool') },
-      'kazoo Semaphore(10)': { rate: theirs('semaphore') },
-    },
+    groups: [cases],
     bars: (keys) => (keys === 1 ? bars : {}),
     end: async () => {
       await Promise.all([locks, tokenless].map((one) => one.close()));
       await Promise.all(coordinators.map((one) => one.close()));
       raw.close();
       await peer.end();
-      await server.stop();
     },
   };
 }
 
 const ephemeralSequential = 3;
 
-function createAndDelete(client: ReturnType<typeof zookeeper.createClient>): Promise<void> {
+function createAndDelete(client: ReturnType<typeof zooKeeperClient.createClient>): Promise<void> {
   return new Promise((resolve, reject) => {
     client.create('/raw/lock-', Buffer.from('owner'), ephemeralSequential, (error, path) => {
       if (error) return reject(error);
       client.remove(path, (failed) => (failed ? reject(failed) : resolve()));
     });
   });
+}
+
+/** What its connection is given to send: requests, and a ping now and then. */
+function countPackets(): () => number {
+  const require = createRequire(import.meta.url);
+  return countCalls(require('node-zookeeper-client/lib/ConnectionManager.js').prototype, 'queue');
 }

@@ -1,0 +1,150 @@
+import { randomBytes } from 'node:crypto';
+import { Redis } from 'ioredis';
+import { createLocks } from 'lockkeeper';
+import { redisCoordinator } from 'lockkeeper/redis';
+import { Mutex, Semaphore } from 'redis-semaphore';
+import Redlock from 'redlock';
+import type { Contender, Where } from '../support/contest.js';
+import { newName } from '../support/names.js';
+import type { PairBench, PairCases } from '../support/pair-bench.js';
+import { atLeast, atMost } from '../support/report.js';
+import type { CoordinatorBench } from './bench.js';
+import { acquirePair, ours } from './ours.js';
+import { countCalls } from './requests.js';
+
+export function countCommands(): () => number {
+  return countCalls(Redis.prototype, 'sendCommand');
+}
+
+/** As long as it takes: all else is as the packages have it. */
+const patient = { acquireTimeout: 600_000 };
+
+/** Each of their objects is one holder, so there is one for each hold. */
+function peer(lockOf: (client: Redis, where: Where) => Mutex | Semaphore): Contender {
+  return async (where) => {
+    const client = new Redis(where.url);
+    await client.ping();
+    return {
+      hold: async (body) => {
+        const lock = lockOf(client, where);
+        await lock.acquire();
+        await body();
+        await lock.release();
+      },
+      close: async () => client.disconnect(),
+    };
+  };
+}
+
+const redlock: Contender = async ({ url, resource }) => {
+  const client = new Redis(url);
+  await client.ping();
+  const locks = new Redlock([client] as never, {} as never, {} as never);
+  return {
+    hold: async (body) => {
+      const lock = await locks.acquire([resource], lease, { retryCount: -1 } as never);
+      await body();
+      // It counts the lease from the beginning of the wait, and calls it an error when that is over.
+      await locks.release(lock, { retryCount: 0 }).catch(() => {});
+    },
+    close: async () => client.disconnect(),
+  };
+};
+
+/** Milliseconds, as of our leases. */
+const lease = 15_000;
+
+/** Locks in Redis, beside the two packages for it that are used most. */
+export const redis: CoordinatorBench = {
+  pairs,
+  processes: 2,
+  semaphores: {
+    contenders: {
+      'redis-semaphore Semaphore': peer((client, { resource, capacity }) => {
+        return new Semaphore(client, resource, capacity, patient);
+      }),
+      native: ours(),
+    },
+    bars: {
+      native: {
+        capacityUsed: atLeast(0.97),
+        coordinatorCallsPerTask: atMost(3),
+        latencyP99ToP50: atMost(1.2),
+      },
+    },
+  },
+  mutexes: {
+    contenders: {
+      'redis-semaphore Mutex': peer((client, { resource }) => new Mutex(client, resource, patient)),
+      redlock,
+      native: ours(),
+      string: ours((url) => redisCoordinator(url, { layout: 'string' })),
+    },
+    bars: {
+      native: {
+        capacityUsed: atLeast(0.93),
+        coordinatorCallsPerTask: atMost(3),
+        latencyP99ToP50: atMost(1.2),
+      },
+    },
+  },
+  countRequests: countCommands,
+};
+
+async function pairs(url: string): Promise<PairBench> {
+  const client = new Redis(url);
+  const single = new Redlock([client] as never, {} as never, {} as never);
+  const coordinator = redisCoordinator(url);
+  const locks = createLocks({
+    coordinator,
+    resources: { 'text-*': { layout: 'string' }, 'pool-*': { capacity: 10 } },
+  });
+  const mutexes: PairCases = {
+    'SET NX PX and DEL': { pairFor: () => setAndDelete(client) },
+    'string mutex': { pairFor: acquirePair(locks, 'text') },
+    'native mutex': { pairFor: acquirePair(locks) },
+    'redis-semaphore Mutex': { pairFor: () => theirs(() => new Mutex(client, newName())) },
+    'redlock on one': { pairFor: () => redlockPair(single) },
+  };
+  const semaphores: PairCases = {
+    'redis-semaphore Semaphore(10)': { pairFor: () => theirs(() => new Semaphore(client, newName(), 10)) },
+    'native semaphore of 10': { pairFor: acquirePair(locks, 'pool') },
+  };
+  return {
+    groups: [mutexes, semaphores],
+    bars: (keys) => ({
+      'string mutex': { to: 'SET NX PX and DEL', bar: atLeast(keys === 1 ? 0.95 : 1.2) },
+      'native semaphore of 10': { to: 'redis-semaphore Semaphore(10)', bar: atLeast(1) },
+    }),
+    end: async () => {
+      await locks.close();
+      await coordinator.close();
+      client.disconnect();
+    },
+  };
+}
+
+/** Unsafe, and the least there is: it deletes the key whoever has it. */
+function setAndDelete(client: Redis) {
+  const name = newName();
+  return async () => {
+    await client.set(name, randomBytes(16).toString('hex'), 'PX', lease, 'NX');
+    await client.del(name);
+  };
+}
+
+function theirs(make: () => Mutex | Semaphore) {
+  const lock = make();
+  return async () => {
+    await lock.acquire();
+    await lock.release();
+  };
+}
+
+function redlockPair(peer: Redlock) {
+  const name = newName();
+  return async () => {
+    const lock = await peer.acquire([name], lease, { retryCount: 0 });
+    await peer.release(lock, { retryCount: 0 });
+  };
+}

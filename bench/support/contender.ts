@@ -1,0 +1,38 @@
+/** A process of a contest: it is told its part, opens what it needs, and begins at the word. */
+import { benchOf } from '../coordinators/bench.js';
+import type { Outcome, Part } from './contest.js';
+
+process.once('message', (part: Part) => void play(part));
+
+async function play(part: Part): Promise<void> {
+  const bench = await benchOf(part.url);
+  const holding = await bench[part.contest].contenders[part.contender]?.(part);
+  if (!holding) throw new Error(`Nobody is called "${part.contender}"`);
+  const go = new Promise((resolve) => process.once('message', resolve));
+  process.send?.('ready');
+  await go;
+
+  const requests = bench.countRequests();
+  const waits: number[] = [];
+  let [worked, first, begun] = [0, 0, 0];
+  const loop = async () => {
+    while (begun < part.holds) {
+      begun++;
+      const asked = performance.now();
+      await holding.hold(async () => {
+        const start = performance.now();
+        first ||= start;
+        waits.push(start - asked);
+        await new Promise((resolve) => setTimeout(resolve, part.ms));
+        worked += performance.now() - start;
+      });
+    }
+  };
+  await Promise.all(Array.from({ length: part.loops }, loop));
+
+  const { timeOrigin } = performance;
+  const last = timeOrigin + performance.now();
+  const outcome: Outcome = { worked, waits, first: timeOrigin + first, last, requests: requests() };
+  await holding.close();
+  process.send?.(outcome, () => process.disconnect());
+}

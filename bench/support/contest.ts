@@ -1,0 +1,109 @@
+/**
+ * Many who want the same resource, in processes of their own: each process runs the same number of loops, and each loop
+ * asks for the resource again as soon as it has given it back.
+ */
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import type { CoordinatorBench } from '../coordinators/bench.js';
+import { newName } from './names.js';
+import { type Figures, quantile } from './rounds.js';
+
+/** One way to hold a resource, as it is opened in each of the processes. */
+export type Contender = (where: Where) => Promise<Holding> | Holding;
+
+export interface Where {
+  readonly url: string;
+  readonly resource: string;
+  readonly capacity: number;
+}
+
+export interface Holding {
+  /** Waits for a share of the resource, and holds it while the body runs. */
+  hold(body: () => Promise<void>): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface Shape {
+  readonly holds: number;
+  readonly ms: number;
+  readonly capacity: number;
+}
+
+/** What a process is told to do. */
+export interface Part extends Where {
+  readonly contest: 'semaphores' | 'mutexes';
+  readonly contender: string;
+  readonly ms: number;
+  readonly loops: number;
+  readonly holds: number;
+}
+
+/** What came of it. Moments are in milliseconds since 1970, for they are compared between processes. */
+export interface Outcome {
+  /** Milliseconds of all bodies. */
+  readonly worked: number;
+  /** Milliseconds from asking to holding, of each hold. */
+  readonly waits: readonly number[];
+  readonly first: number;
+  readonly last: number;
+  readonly requests: number;
+}
+
+export const waiters = 200;
+
+/** One round: so many holds in all, by waiters of a contender in several processes that begin at once. */
+export async function contest(
+  { processes }: CoordinatorBench,
+  contender: string,
+  url: string,
+  shape: Shape,
+): Promise<Figures> {
+  const { holds, ms, capacity } = shape;
+  const part: Part = {
+    url,
+    resource: newName('contended'),
+    capacity,
+    contest: capacity === 1 ? 'mutexes' : 'semaphores',
+    contender,
+    ms,
+    loops: waiters / processes,
+    holds: holds / processes,
+  };
+  const children = Array.from({ length: processes }, () => fork(program));
+  await Promise.all(children.map((child) => told(child, part)));
+  const outcomes = await Promise.all(children.map((child) => told<Outcome>(child, 'go')));
+  return figuresOf(outcomes, shape);
+}
+
+const program = fileURLToPath(new URL('./contender.ts', import.meta.url));
+
+/** What the process answers to this. */
+async function told<T>(child: ChildProcess, message: Part | 'go'): Promise<T> {
+  const answer = once(child, 'message') as Promise<[T]>;
+  const end = once(child, 'exit').then(([code]) => {
+    throw new Error(`A process of the contenders ended with exit code ${code}`);
+  });
+  // It ends when it has answered all.
+  end.catch(() => {});
+  child.send(message);
+  const [value] = await Promise.race([answer, end]);
+  return value;
+}
+
+function figuresOf(outcomes: readonly Outcome[], { holds, ms, capacity }: Shape): Figures {
+  const sum = (of: (outcome: Outcome) => number) => outcomes.reduce((all, one) => all + of(one), 0);
+  const first = Math.min(...outcomes.map((outcome) => outcome.first));
+  const last = Math.max(...outcomes.map((outcome) => outcome.last));
+  const waits = outcomes.flatMap((outcome) => outcome.waits);
+  const [latencyP50Ms, latencyP99Ms] = [quantile(waits, 0.5), quantile(waits, 0.99)];
+  return {
+    makespanMs: last - first,
+    makespanRatio: (last - first) / ((holds * ms) / capacity),
+    capacityUsed: sum(({ worked }) => worked) / (capacity * (last - first)),
+    coordinatorCallsPerTask: sum(({ requests }) => requests) / holds,
+    latencyP50Ms,
+    latencyP99Ms,
+    latencyP99ToP50: latencyP99Ms / latencyP50Ms,
+  };
+}
