@@ -8,7 +8,7 @@ import { type Import, importsOf } from './imports.js';
  */
 export const layers: readonly (readonly string[])[] = [
   ['base'],
-  ['redis'],
+  ['redis', 'rabbitmq'],
   ['locks', 'brokers', 'results'],
   ['tasks'],
   ['worker', 'beat'],
@@ -24,7 +24,7 @@ export const clients: Readonly<Record<string, readonly string[]>> = {
   etcd3: ['locks'],
   cockatiel: ['locks'],
   'node-zookeeper-client': ['locks'],
-  amqplib: ['brokers', 'results'],
+  amqplib: ['rabbitmq'],
   '@opentelemetry/api': ['worker'],
   commander: ['cli'],
   pino: ['cli'],
