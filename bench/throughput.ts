@@ -1,5 +1,6 @@
 /** How many tasks a second one worker gets through, what a limit costs, and how soon a task starts. */
 import { createApp, createWorker, locked, type Task } from 'lockkeeper';
+import { compareRunners } from './runners/compare.js';
 import { benchArgs, broker, coordinator } from './support/args.js';
 import { newName } from './support/names.js';
 import { atLeast, type Bars, Report } from './support/report.js';
@@ -16,7 +17,16 @@ await using args = await onServers(
   drainedPerSecond  the worker alone
   ratioToRaw        tasksPerSecond, and drainedRatioToRaw drainedPerSecond, to those of tasks without a limit
   latencyP50Ms      from the call to the body, at 100 calls a second
-  latencyP99Ms`,
+  latencyP99Ms
+
+Over Redis, which keeps the limits too, it is the worker alone that is measured, in a process of its own, in turns with
+those of BullMQ and bee-queue and with one that reads Streams and does nothing else. No results are kept, and nothing of
+what has ended.
+
+  workerCpuUsPerTask
+  least, most       drainedPerSecond in all rounds
+  ratioToBullMq     drainedPerSecond, and ratioToRaw, to that of the Streams
+  ratioToBeeQueue   latencyP50Ms`,
     {
       tasks: { default: 20_000, help: 'tasks in a round' },
       concurrency: { default: 50, help: 'slots of the worker' },
@@ -103,19 +113,24 @@ async function latency(kind: Kind): Promise<Figures> {
 }
 
 const report = new Report('throughput', args);
-const drained = await alternate(
-  { none: () => drain('none'), shared: () => drain('shared'), own: () => drain('own') },
-  { rounds: args.rounds, warmUp: true },
-);
-for (const kind of Object.keys(kinds) as Kind[]) {
-  const ratios = {
-    ratioToRaw: drained[kind].ratio('tasksPerSecond', drained.none),
-    drainedRatioToRaw: drained[kind].ratio('drainedPerSecond', drained.none),
-  };
-  const bars: Bars = kind === 'shared' ? { ratioToRaw: atLeast(0.9) } : {};
-  report.row(kinds[kind], { ...drained[kind].medians, ...ratios }, bars);
-}
-for (const kind of Object.keys(kinds) as Kind[]) {
-  report.row(`${kinds[kind]}, 100/s`, await latency(kind));
-}
+if (args.broker.startsWith('redis')) await compareRunners(report, args);
+else await compareLimits();
 report.end();
+
+async function compareLimits(): Promise<void> {
+  const drained = await alternate(
+    { none: () => drain('none'), shared: () => drain('shared'), own: () => drain('own') },
+    { rounds: args.rounds, warmUp: true },
+  );
+  for (const kind of Object.keys(kinds) as Kind[]) {
+    const ratios = {
+      ratioToRaw: drained[kind].ratio('tasksPerSecond', drained.none),
+      drainedRatioToRaw: drained[kind].ratio('drainedPerSecond', drained.none),
+    };
+    const bars: Bars = kind === 'shared' ? { ratioToRaw: atLeast(0.9) } : {};
+    report.row(kinds[kind], { ...drained[kind].medians, ...ratios }, bars);
+  }
+  for (const kind of Object.keys(kinds) as Kind[]) {
+    report.row(`${kinds[kind]}, 100/s`, await latency(kind));
+  }
+}

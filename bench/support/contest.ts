@@ -2,12 +2,10 @@
  * Many who want the same resource, in processes of their own: each process runs the same number of loops, and each loop
  * asks for the resource again as soon as it has given it back.
  */
-import { type ChildProcess, fork } from 'node:child_process';
-import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
 import type { CoordinatorBench } from '../coordinators/bench.js';
 import { newName } from './names.js';
 import { type Figures, quantile } from './rounds.js';
+import { startProgram, told } from './told.js';
 
 /** One way to hold a resource, as it is opened in each of the processes. */
 export type Contender = (where: Where) => Promise<Holding> | Holding;
@@ -70,26 +68,13 @@ export async function contest(
     loops: waiters / processes,
     holds: holds / processes,
   };
-  const children = Array.from({ length: processes }, () => fork(program));
+  const children = Array.from({ length: processes }, () => startProgram(program));
   await Promise.all(children.map((child) => told(child, part)));
   const outcomes = await Promise.all(children.map((child) => told<Outcome>(child, 'go')));
   return figuresOf(outcomes, shape);
 }
 
-const program = fileURLToPath(new URL('./contender.ts', import.meta.url));
-
-/** What the process answers to this. */
-async function told<T>(child: ChildProcess, message: Part | 'go'): Promise<T> {
-  const answer = once(child, 'message') as Promise<[T]>;
-  const end = once(child, 'exit').then(([code]) => {
-    throw new Error(`A process of the contenders ended with exit code ${code}`);
-  });
-  // It ends when it has answered all.
-  end.catch(() => {});
-  child.send(message);
-  const [value] = await Promise.race([answer, end]);
-  return value;
-}
+const program = new URL('./contender.ts', import.meta.url);
 
 function figuresOf(outcomes: readonly Outcome[], { holds, ms, capacity }: Shape): Figures {
   const sum = (of: (outcome: Outcome) => number) => outcomes.reduce((all, one) => all + of(one), 0);

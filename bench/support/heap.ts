@@ -2,7 +2,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
 setFlagsFromString('--expose-gc');
-const collect: () => void = runInNewContext('gc');
+export const collect: () => void = runInNewContext('gc');
 
 /** Bytes that are in use, when all garbage has been collected. */
 export function heapUsed(): number {

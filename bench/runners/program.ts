@@ -1,0 +1,50 @@
+/** A runner in a process of its own: is told what to do, and tells what came of it. */
+import { collect } from '../support/heap.js';
+import type { Figures } from '../support/rounds.js';
+import { beeQueue } from './bee-queue.js';
+import { bullmq } from './bullmq.js';
+import { limits, lockkeeper } from './lockkeeper.js';
+import type { Runner } from './runner.js';
+import { streams } from './streams.js';
+
+/** What a runner is told to do. */
+export type Order = Drain | Calls;
+
+interface Drain {
+  readonly tasks: number;
+  readonly concurrency: number;
+}
+
+/** One after the other, so many milliseconds apart. */
+interface Calls {
+  readonly calls: number;
+  readonly pause: number;
+}
+
+const peers: Record<string, (url: string) => Runner> = {
+  BullMQ: bullmq,
+  'bee-queue': beeQueue,
+  'raw Streams': streams,
+};
+
+const [, , name = '', url = ''] = process.argv;
+const runner = name in limits ? lockkeeper(url, name as keyof typeof limits) : peers[name]?.(url);
+if (!runner) throw new Error(`Nothing is called "${name}"`);
+
+process.on('message', (order: Order) => void obey(order, runner));
+process.once('disconnect', () => void runner.close().then(() => process.exit()));
+
+async function obey(order: Order, of: Runner): Promise<void> {
+  const told = 'tasks' in order ? await drain(order, of) : await of.latencies(order.calls, order.pause);
+  process.send?.(told);
+}
+
+async function drain({ tasks, concurrency }: Drain, of: Runner): Promise<Figures> {
+  await of.fill(tasks);
+  collect();
+  const [start, before] = [performance.now(), process.cpuUsage()];
+  await of.drain(tasks, concurrency);
+  const ms = performance.now() - start;
+  const { user, system } = process.cpuUsage(before);
+  return { drainedPerSecond: (tasks / ms) * 1_000, workerCpuUsPerTask: (user + system) / tasks };
+}
