@@ -1,5 +1,6 @@
 import { types } from 'node:util';
 import { ConfigError, MalformedMessageError, MessageError, show } from './errors.js';
+import { messageIn, parseObject } from './message-fields.js';
 
 /**
  * One call of a task, on its way. The fields are those of Celery's message protocol 2 where it has them; its wire form
@@ -9,6 +10,8 @@ export interface Message {
   readonly id: string;
   readonly task: string;
   readonly args: readonly unknown[];
+  /** Arguments by name, as calls to and from Python have them. */
+  readonly kwargs?: Readonly<Record<string, unknown>>;
   /** Attempts used up: runs whose body returned or threw of itself. */
   readonly retries: number;
   /** Times it was put back because a resource was busy. Never an attempt. */
@@ -39,6 +42,12 @@ export interface Message {
   /** Overrides of the task's retry policy, given with this call. */
   readonly retry?: MessageRetry;
   readonly ignoreResult?: boolean;
+  /** How long a run may take, in place of the task's own limits. */
+  readonly timeLimit?: MessageTimeLimit;
+  /** Where its caller listens for what becomes of it, when results are sent and not kept. */
+  readonly reply?: Reply;
+  /** What came with it from Celery and has no field here, kept so that it goes back as it came. */
+  readonly celery?: FromCelery;
   /** Milliseconds since 1970. */
   readonly sentAt: number;
   /** Host and process that sent it. */
@@ -57,6 +66,24 @@ export interface Share {
 export interface MessageRetry {
   readonly max?: number;
   readonly delay?: number;
+}
+
+/** Milliseconds. */
+export interface MessageTimeLimit {
+  readonly soft?: number;
+  readonly hard?: number;
+}
+
+/** A queue for replies, and what they are told apart by there: the id of the message, unless this says something else. */
+export interface Reply {
+  readonly to: string;
+  readonly correlationId?: string;
+}
+
+export interface FromCelery {
+  readonly headers: Readonly<Record<string, unknown>>;
+  /** Arguments and what is embedded beside them, as they were sent. */
+  readonly body: string;
 }
 
 /** An error as it travels: enough to throw it again as what it was. */
@@ -97,78 +124,13 @@ export function checkSize(text: string, maxBytes: number, what: string): void {
   }
 }
 
-type Raw = Record<string, unknown>;
-
 /** The message in a text. Throws `MalformedMessageError` with the reason when there is none. */
 export function decode(text: string): Message {
-  const raw = parse(text);
+  const raw = parseObject(text);
   if (raw.v !== undefined && raw.v !== version) {
     throw new MalformedMessageError(`unknown message version ${show(raw.v)}`);
   }
-  raw.retries ??= 0;
-  raw.deferrals ??= 0;
-  raw.priority ??= 0;
-  requireThat(typeof raw.id === 'string' && raw.id !== '', 'has no `id`');
-  requireThat(typeof raw.task === 'string' && raw.task !== '', 'has no `task`');
-  requireThat(Array.isArray(raw.args), 'has no list of `args`');
-  for (const field of numbers)
-    requireThat(Number.isFinite(raw[field]), `has a \`${field}\` that is not a number`);
-  for (const field of optionalNumbers) {
-    requireThat(
-      raw[field] === undefined || Number.isFinite(raw[field]),
-      `has a \`${field}\` that is not a number`,
-    );
-  }
-  requireThat(raw.retry === undefined || isRetry(raw.retry), 'has a `retry` that is none');
-  requireThat(
-    raw.booking === undefined || typeof raw.booking === 'string',
-    'has a `booking` that is not a text',
-  );
-  requireThat(
-    raw.refusedBy === undefined || typeof raw.refusedBy === 'string',
-    'has a `refusedBy` that is not a text',
-  );
-  if (raw.shares !== undefined) raw.shares = sharesIn(raw.shares);
-  return raw as unknown as Message;
-}
-
-const numbers = ['retries', 'deferrals', 'priority', 'sentAt'] as const;
-const optionalNumbers = ['expires', 'eta', 'deferredAt', 'losses', 'moves'] as const;
-
-function sharesIn(raw: unknown): (Share | null)[] {
-  requireThat(Array.isArray(raw), 'has `shares` that are not a list');
-  const shares = (raw as unknown[]).map((share) =>
-    typeof share === 'string' ? { key: share, weight: 1 } : share,
-  );
-  for (const share of shares) requireThat(isShare(share as Share), 'has a share without a key or weight');
-  return shares as (Share | null)[];
-}
-
-function parse(text: string): Raw {
-  let raw: unknown;
-  try {
-    raw = JSON.parse(text);
-  } catch (error) {
-    throw new MalformedMessageError(`not JSON: ${(error as Error).message}`);
-  }
-  requireThat(typeof raw === 'object' && raw !== null && !Array.isArray(raw), 'is not a JSON object');
-  return raw as Raw;
-}
-
-function isRetry(value: unknown): boolean {
-  if (typeof value !== 'object' || value === null) return false;
-  const { max, delay } = value as MessageRetry;
-  return [max, delay].every((part) => part === undefined || Number.isFinite(part));
-}
-
-function isShare(share: Share | null): boolean {
-  return (
-    share === null || (typeof share?.key === 'string' && Number.isInteger(share.weight) && share.weight >= 1)
-  );
-}
-
-function requireThat(holds: boolean, complaint: string): void {
-  if (!holds) throw new MalformedMessageError(`the message ${complaint}`);
+  return messageIn(raw);
 }
 
 /**

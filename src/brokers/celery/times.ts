@@ -1,0 +1,16 @@
+import { MalformedMessageError, show } from '../../errors.js';
+
+/** Times as Celery writes them: ISO 8601 with an offset, and UTC where there is none. */
+
+export function isoOf(ms: number): string {
+  return new Date(ms).toISOString().replace('Z', '+00:00');
+}
+
+/** Milliseconds since 1970. Throws `MalformedMessageError` for what is no time. */
+export function msOf(iso: unknown, header: string): number | undefined {
+  if (iso === undefined || iso === null) return undefined;
+  const text = String(iso);
+  const ms = Date.parse(/(?:Z|[+-]\d\d:?\d\d)$/.test(text) ? text : `${text}Z`);
+  if (typeof iso === 'string' && Number.isFinite(ms)) return ms;
+  throw new MalformedMessageError(`its header \`${header}\` is ${show(iso)}, which is no time`);
+}
