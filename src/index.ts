@@ -10,6 +10,7 @@ export type {
   Outcome,
   Parking,
   PublishOptions,
+  QueueOptions,
   Room,
   RoomRef,
   RoomState,
@@ -67,9 +68,9 @@ export { memoryCoordinator } from './locks/memory.js';
 export type { Permit } from './locks/permit.js';
 export type { RateText } from './locks/rate.js';
 export type { ResourceOptions } from './locks/resources.js';
-export type { Message, RemoteError } from './message.js';
+export type { Message, RemoteError, Reply } from './message.js';
 export { memoryResults } from './results/memory.js';
-export type { ResultStore, StoredState } from './results/result-store.js';
+export type { ResultStore, ResultStoreFeatures, StoredState } from './results/result-store.js';
 export { type App, type AppOptions, createApp } from './tasks/app.js';
 export type { CallOptions } from './tasks/call.js';
 export { type CurrentTask, currentTask } from './tasks/context.js';
@@ -79,7 +80,8 @@ export type { Handles } from './tasks/methods.js';
 export type { ResourceReport } from './tasks/operator/resources.js';
 export type { Why } from './tasks/operator/why.js';
 export type { AsideReport, Operator, QueueReport } from './tasks/operator.js';
-export type { TaskDefinition, TaskOptions } from './tasks/options.js';
+export type { TaskDefinition, TaskOptions, TimeLimit } from './tasks/options.js';
+export type { RemoteCallOptions, RemoteOptions, RemoteTask } from './tasks/remote.js';
 export type { TaskResult, TaskState } from './tasks/result.js';
 export type { RetryOptions } from './tasks/retry.js';
 export type { Task } from './tasks/task.js';

@@ -14,6 +14,12 @@ export interface Broker {
   readonly kind: string;
   readonly features: BrokerFeatures;
 
+  /**
+   * Says what is special about a queue, before it is used. Absent where all queues are alike. Throws `ConfigError` when
+   * something else was said of it before.
+   */
+  declare?(queue: string, options: QueueOptions): void;
+
   /** Hands messages over; resolves when the broker has them all. Order within the call is publish order. */
   publish(messages: readonly Message[], options: PublishOptions): Promise<void>;
 
@@ -65,6 +71,15 @@ export interface BrokerFeatures {
   readonly deadlines: boolean;
   /** `rooms` and `locate` work: somebody who consumes nothing can look into queues. */
   readonly inspection: boolean;
+}
+
+/** What is special about a queue. */
+export interface QueueOptions {
+  /**
+   * Shared with Celery: it is declared as Celery declares it, and its messages are Celery's. `maxPriority` is what
+   * `task_queue_max_priority` says there; without it a priority has no effect in that queue. Default false.
+   */
+  readonly celery?: boolean | { readonly maxPriority?: number };
 }
 
 export interface PublishOptions {

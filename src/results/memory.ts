@@ -18,6 +18,7 @@ export function memoryResults(options?: MemoryResultsOptions): ResultStore {
 /** States are kept as text, so that whatever comes out is a copy and has been through JSON, as it has everywhere. */
 export class MemoryResults implements ResultStore {
   readonly kind = 'memory';
+  readonly features = { kept: true, groups: true };
   readonly #states: Expiring<{ readonly text: string; readonly final: boolean }>;
   readonly #groups: Groups;
   readonly #watchers = new Watchers();

@@ -6,7 +6,7 @@ import { Events, type Unsubscribe } from '../events.js';
 import type { DuplicableClient, RedisClient } from '../redis/client.js';
 import { checkPrefix, redisFrom } from '../redis/given.js';
 import { Link } from '../redis/link.js';
-import { decodeState, encodeState } from './redis/meta.js';
+import { decodeState, encodeState } from './celery-meta.js';
 import { join, put } from './redis/scripts.js';
 import type { ResultStore, StoredState } from './result-store.js';
 
@@ -34,6 +34,7 @@ const pauses = [100, 250, 500, 1_000, 1_000, 1_000];
 
 export class RedisResults implements ResultStore {
   readonly kind = 'redis';
+  readonly features = { kept: true, groups: true };
   readonly #link: Link;
   readonly #prefix: string;
 

@@ -1,5 +1,5 @@
 import type { Unsubscribe } from '../events.js';
-import type { RemoteError } from '../message.js';
+import type { RemoteError, Reply } from '../message.js';
 
 /**
  * Where outcomes are kept for the caller.
@@ -8,9 +8,19 @@ import type { RemoteError } from '../message.js';
  */
 export interface ResultStore {
   readonly kind: string;
+  readonly features: ResultStoreFeatures;
 
-  /** Keeps a state for `ttl` milliseconds and tells whoever watches. A final state is never overwritten. */
-  put(id: string, state: StoredState, ttl: number): Promise<void>;
+  /**
+   * Keeps a state for `ttl` milliseconds and tells whoever watches. A final state is never overwritten. A store that
+   * keeps nothing sends it to `reply`, where the call's message has one.
+   */
+  put(id: string, state: StoredState, ttl: number, reply?: Reply): Promise<void>;
+
+  /**
+   * Where those who run what is called from here are to send what becomes of it. Resolves when it would arrive. Absent
+   * where states are kept.
+   */
+  address?(): Promise<string>;
 
   /** The state, or nothing when it is not known (yet, or any more). */
   get(id: string): Promise<StoredState | undefined>;
@@ -31,6 +41,13 @@ export interface ResultStore {
   ): Promise<unknown[] | undefined>;
 
   close(): Promise<void>;
+}
+
+export interface ResultStoreFeatures {
+  /** States are kept for whoever knows the id. Otherwise they are sent to the process that made the call, and only there. */
+  readonly kept: boolean;
+  /** `join` works. Otherwise it rejects with `ConfigError`. */
+  readonly groups: boolean;
 }
 
 /** `started`, `deferred`, `retrying` and `aside` may still change; the others are final. */

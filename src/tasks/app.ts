@@ -1,5 +1,5 @@
 import { hostname } from 'node:os';
-import type { Broker } from '../brokers/broker.js';
+import type { Broker, QueueOptions } from '../brokers/broker.js';
 import { checkObject, checkText, checkWhole } from '../check.js';
 import { type Clock, systemClock } from '../clock.js';
 import { type Duration, milliseconds } from '../duration.js';
@@ -22,10 +22,12 @@ import {
 } from './locked-task.js';
 import { type Handles, handlesOf } from './methods.js';
 import { Operator } from './operator.js';
-import { type TaskDefinition, type TaskOptions, taskFields, taskSettings } from './options.js';
+import { definitionOf, isLimit, type TaskDefinition, type TaskOptions, taskSettings } from './options.js';
 import { Outbox } from './outbox.js';
 import { openParts, type Parts } from './parts.js';
+import { declareQueues } from './queues.js';
 import { belongsTo } from './registered.js';
+import { makeRemote, type RemoteOptions, type RemoteTask } from './remote.js';
 import { type ResultSource, TaskResult } from './result.js';
 import { type Route, type Routes, routesOf } from './routes.js';
 import { checkLimits, makeTask, type Task, type TaskRecord } from './task.js';
@@ -49,6 +51,8 @@ export interface AppOptions {
    * the longest pattern. A route counts more than the `queue` of a task and less than the `queue` of a call.
    */
   routes?: Routes;
+  /** What is special about queues, by their names: which are shared with Celery. Default: nothing. */
+  queues?: Readonly<Record<string, QueueOptions>>;
   /** How long results are kept. Default 1 day. */
   resultsFor?: Duration;
   /** The largest message, in bytes of its JSON. Default 1 MiB. */
@@ -67,6 +71,7 @@ const fields = [
   'resources',
   'queue',
   'routes',
+  'queues',
   'resultsFor',
   'maxMessageBytes',
   'callTimeout',
@@ -115,7 +120,8 @@ export class App {
     this.#parts = openParts(options, this.clock);
     this.broker = this.#parts.broker;
     this.results = this.#parts.results;
-    this.#outbox = new Outbox(this.broker);
+    declareQueues(this.broker, options.queues ?? {});
+    this.#outbox = new Outbox(this.broker, this.results);
     this.locks = new Locks({
       opened: this.#parts.coordinator,
       resources: new Resources(options.resources ?? {}, this.#parts.coordinator.coordinator),
@@ -164,6 +170,20 @@ export class App {
     });
     belongsTo(what, this.locks);
     return handles;
+  }
+
+  /**
+   * A task that others run, such as workers of Celery, to call it by its name.
+   *
+   *     const add = app.remote<[a: number, b: number], number>('tasks.add', { queue: 'celery' });
+   *     const sum = await (await add.delay(2, 3)).get();
+   */
+  remote<A extends readonly unknown[] = unknown[], R = unknown>(
+    name: string,
+    options: RemoteOptions = {},
+  ): RemoteTask<A, R> {
+    const queue = this.#route(checkText(name, 'name')) ?? options.queue;
+    return makeRemote(name, { ...options, queue }, this.#queue, this);
   }
 
   /** Hears of what happens to tasks and permits in this process. */
@@ -261,26 +281,3 @@ export class App {
 type NoFunction<T> = T extends (abstract new (...args: never) => unknown) | ((...args: never) => unknown)
   ? never
   : unknown;
-
-// biome-ignore lint/suspicious/noExplicitAny: the overloads of `task` have checked the limits against the arguments
-function definitionOf(given: unknown, name: string): TaskDefinition<any> {
-  if (isLimit(given)) return { limits: [given] };
-  const { limits, ...options } = checkObject(given, `the options of task "${name}"`, [
-    'limits',
-    ...taskFields,
-  ]);
-  if (limits === undefined) return options;
-  if (!Array.isArray(limits) || !limits.every(isLimit)) {
-    throw ConfigError.expected(
-      `limits of task "${name}"`,
-      'a list of limits, made by locked() and limited()',
-      limits,
-    );
-  }
-  return { ...options, limits };
-}
-
-function isLimit(value: unknown): value is Limit {
-  const kind = (value as Limit | undefined)?.kind;
-  return kind === 'permits' || kind === 'rate';
-}

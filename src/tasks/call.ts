@@ -12,6 +12,7 @@ import {
   type MessageRetry,
 } from '../message.js';
 import { currentRun } from './context.js';
+import { type TimeLimit, timeLimits } from './options.js';
 import type { TaskHost, TaskRecord } from './task.js';
 
 /** Options of one call. */
@@ -32,9 +33,24 @@ export interface CallOptions {
   retry?: number | { max?: number; delay?: Duration };
   /** Keep no result. Default: the task's. */
   ignoreResult?: boolean;
+  /** How long a run may take. Default: the task's. */
+  timeLimit?: TimeLimit;
 }
 
-const fields = ['countdown', 'eta', 'expires', 'priority', 'queue', 'taskId', 'retry', 'ignoreResult'];
+const fields = [
+  'countdown',
+  'eta',
+  'expires',
+  'priority',
+  'queue',
+  'taskId',
+  'retry',
+  'ignoreResult',
+  'timeLimit',
+];
+
+/** What a call needs to know of its task. */
+export type Callable = Omit<TaskRecord, 'run'>;
 
 /** A message, and how long it is to wait first. */
 export interface Outgoing {
@@ -45,16 +61,18 @@ export interface Outgoing {
 
 /** Checks calls of a task and makes the messages for them. Throws before anything is sent. */
 export function outgoing(
-  record: TaskRecord,
+  record: Callable,
   calls: readonly (readonly unknown[])[],
   options: CallOptions,
   host: TaskHost,
+  kwargs?: Readonly<Record<string, unknown>>,
 ): { queue: string; messages: Outgoing[] } {
   checkObject(options, 'options', fields);
   for (const args of calls)
     if (!Array.isArray(args)) throw ConfigError.expected('args', 'a list of arguments', args);
   const { settings } = record;
   const delay = delayOf(options, host.locks.clock.wall());
+  if (kwargs !== undefined) checkObject(kwargs, 'kwargs');
   const common = commonOf(record, options, delay, host);
   const messages = calls.map((given) => {
     const args = withoutTrailingUndefined(given);
@@ -62,6 +80,7 @@ export function outgoing(
       id: options.taskId === undefined ? randomUUID() : checkText(options.taskId, 'taskId'),
       task: record.name,
       args,
+      kwargs,
       shares: record.fixed ? undefined : sharesOf(host.locks, record.limits, given),
       ...common,
     };
@@ -75,7 +94,7 @@ export function outgoing(
 }
 
 /** What all messages of a call have in common. */
-function commonOf({ settings }: TaskRecord, options: CallOptions, delay: number, host: TaskHost) {
+function commonOf({ settings }: Callable, options: CallOptions, delay: number, host: TaskHost) {
   const wall = host.locks.clock.wall();
   return {
     retries: 0,
@@ -85,6 +104,7 @@ function commonOf({ settings }: TaskRecord, options: CallOptions, delay: number,
     expires: expiresOf(options.expires, settings.expires, wall),
     retry: retryOf(options.retry),
     ignoreResult: ignoresResult(options.ignoreResult, settings.ignoreResult),
+    timeLimit: options.timeLimit === undefined ? undefined : timeLimits(options.timeLimit, 'timeLimit'),
     sentAt: wall,
     origin: host.origin,
     ...family(),
@@ -98,7 +118,8 @@ function family(): { parentId?: string; rootId?: string } {
 }
 
 function checkArguments(message: Message, maxBytes: number): void {
-  const atMost = checkTravels(message.args, `${message.task} arguments`);
+  const { args, kwargs = {}, task } = message;
+  const atMost = checkTravels(args, `${task} arguments`) + checkTravels(kwargs, `${task} arguments by name`);
   if (atMost > maxBytes) checkSize(encode(message), maxBytes, `The call of "${message.task}"`);
 }
 

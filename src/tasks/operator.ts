@@ -109,7 +109,7 @@ export class Operator {
     const { broker, results, resultsFor, locks } = this.#host;
     const stored = message && (await results.get(message.id));
     if (message && stored?.state === 'aside') {
-      await results.put(message.id, { state: 'deferred', at: locks.clock.wall() }, resultsFor);
+      await results.put(message.id, { state: 'deferred', at: locks.clock.wall() }, resultsFor, message.reply);
     }
     return await broker.replay(queue, id);
   }

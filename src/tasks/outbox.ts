@@ -1,6 +1,8 @@
 import type { Broker } from '../brokers/broker.js';
 import { ClosedError } from '../errors.js';
 import { scope } from '../locks/scope.js';
+import type { Message } from '../message.js';
+import type { ResultStore } from '../results/result-store.js';
 import type { Outgoing } from './call.js';
 
 /**
@@ -11,11 +13,13 @@ import type { Outgoing } from './call.js';
  */
 export class Outbox {
   readonly #broker: Broker;
+  readonly #results: Pick<ResultStore, 'address'>;
   readonly #underWay = new Set<Promise<void>>();
   #openTo: 'all' | 'runs' | 'none' = 'all';
 
-  constructor(broker: Broker) {
+  constructor(broker: Broker, results: Pick<ResultStore, 'address'>) {
     this.#broker = broker;
+    this.#results = results;
   }
 
   send(queue: string, outgoing: readonly Outgoing[]): Promise<void> {
@@ -40,8 +44,15 @@ export class Outbox {
   async #send(queue: string, outgoing: readonly Outgoing[]): Promise<void> {
     if (!this.#isOpen) throw new ClosedError('The app');
     if (outgoing.length === 0) return;
-    const messages = outgoing.map(({ message }) => message);
+    const messages = await this.#answerable(outgoing.map(({ message }) => message));
     await this.#broker.publish(messages, { queue, delay: outgoing[0]?.delay });
+  }
+
+  /** The same, with where to send what becomes of them, if that is not kept. */
+  async #answerable(messages: readonly Message[]): Promise<readonly Message[]> {
+    if (!this.#results.address || messages.every(({ ignoreResult }) => ignoreResult)) return messages;
+    const reply = { to: await this.#results.address() };
+    return messages.map((message) => ({ ...message, reply }));
   }
 
   get #isOpen(): boolean {

@@ -10,6 +10,8 @@ import {
 import type { Lease } from '../locks/lease.js';
 import type { PermitHandle, PermitUser } from '../locks/permit.js';
 import { scope } from '../locks/scope.js';
+import type { Message } from '../message.js';
+import { argumentsOf } from '../tasks/arguments.js';
 import { Later, type RunContext } from '../tasks/context.js';
 import type { TaskRecord } from '../tasks/task.js';
 
@@ -71,9 +73,9 @@ export class ActiveRun implements PermitUser {
     this.returned = new Promise((returned) => {
       this.#returned = returned;
     });
-    this.#limitTime(record);
+    this.#limitTime(record, delivery.message);
     for (const permit of this.#permits) permit.run = this;
-    this.#start(record, delivery.message.args);
+    this.#start(record, argumentsOf(record, delivery.message));
   }
 
   #start(record: TaskRecord, args: readonly unknown[]): void {
@@ -114,8 +116,10 @@ export class ActiveRun implements PermitUser {
     this.context.stop(new ShutdownError());
   }
 
-  #limitTime({ settings: { soft, hard } }: TaskRecord): void {
-    if (soft === undefined) {
+  /** What the call says of its time counts for what the task says, each of the two by itself. */
+  #limitTime({ settings }: TaskRecord, { timeLimit }: Message): void {
+    const { soft = settings.soft, hard = settings.hard } = timeLimit ?? {};
+    if (soft === undefined || (hard !== undefined && soft >= hard)) {
       if (hard !== undefined) this.#timer = this.#clock.after(hard, () => this.#pastHard(hard));
       return;
     }

@@ -16,6 +16,7 @@ import type { Locks } from '../locks/locks.js';
 import type { Terms } from '../locks/terms.js';
 import type { Message } from '../message.js';
 import type { Soon } from '../soon.js';
+import { argumentsOf } from '../tasks/arguments.js';
 import type { TaskRecord } from '../tasks/task.js';
 import { patienceLeft } from './deferral.js';
 import type { Doormen } from './doormen.js';
@@ -165,7 +166,7 @@ export class Admission {
       : record.fixed !== undefined;
     if (known) return message;
     try {
-      return { ...message, shares: sharesOf(this.#host.locks, record.limits, message.args) };
+      return { ...message, shares: sharesOf(this.#host.locks, record.limits, argumentsOf(record, message)) };
     } catch (error) {
       throw new MessageError(`its limits could not be worked out: ${(error as Error).message}`, {
         cause: error,

@@ -42,11 +42,8 @@ export class Journal {
     const { results, resultsFor, clock } = this.#app;
     const late = () => new Error(`The result store did not answer within ${storeTimeout} ms`);
     try {
-      const kept = results.put(
-        delivery.message.id,
-        { ...state, at: clock.wall() } as StoredState,
-        resultsFor,
-      );
+      const { id, reply } = delivery.message;
+      const kept = results.put(id, { ...state, at: clock.wall() } as StoredState, resultsFor, reply);
       await inTime(clock, kept, storeTimeout, late);
     } catch (error) {
       this.tell('result.failed', delivery, { error });

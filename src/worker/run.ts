@@ -6,11 +6,12 @@ import type { Lease } from '../locks/lease.js';
 import type { Terms } from '../locks/terms.js';
 import type { Message } from '../message.js';
 import type { App } from '../tasks/app.js';
+import { misfit } from '../tasks/arguments.js';
 import { RunContext } from '../tasks/context.js';
 import type { TaskRecord } from '../tasks/task.js';
 import { ActiveRun } from './active-run.js';
 import type { Admission, Admitted } from './admission.js';
-import type { Conclusion } from './conclusion.js';
+import { type Conclusion, failed } from './conclusion.js';
 import { late, patienceLeft, waited } from './deferral.js';
 import type { Doormen } from './doormen.js';
 import type { Journal, StateFacts } from './journal.js';
@@ -72,6 +73,8 @@ export class Runner {
     const record = this.#host.app.tasks.get(delivery.message.task);
     if (!record) return this.#aside(delivery, `no task "${delivery.message.task}" is known here`, held);
     if (this.#isUnwanted(delivery, record)) return this.#unwanted(delivery, record, held);
+    const wrong = delivery.message.kwargs && misfit(record, delivery.message);
+    if (wrong) return { ...failed(this.#host.journal, delivery, wrong), leases: held };
     if (record.limits.length === 0) return await this.#body(delivery, record, none, held, none);
     try {
       const admission = this.#host.admission.enter(delivery, record, inHand);

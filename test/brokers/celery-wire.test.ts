@@ -14,7 +14,7 @@ const fromCelery: Parcel = {
   properties: {
     contentType: 'application/json',
     contentEncoding: 'utf-8',
-    deliveryMode: 2,
+    persistent: true,
     priority: 5,
     correlationId: 'eaf21f09-6af3-45c5-a130-01db6a2f5c4a',
     replyTo: 'b1d66496-33e9-3495-95bf-dc70e4ff94f4',
@@ -229,7 +229,7 @@ describe('a message to Celery', () => {
     expect(properties).toEqual({
       contentType: 'application/json',
       contentEncoding: 'utf-8',
-      deliveryMode: 2,
+      persistent: true,
       priority: 4,
       correlationId: 'id',
       replyTo: 'queue',

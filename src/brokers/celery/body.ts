@@ -1,3 +1,4 @@
+import { parseCelery } from '../../celery-json.js';
 import { MalformedMessageError } from '../../errors.js';
 import type { ParcelProperties } from './parcel.js';
 
@@ -12,19 +13,7 @@ export interface Body {
 export function readBody(body: Buffer, properties: ParcelProperties): { text: string; body: Body } {
   checkContent(properties);
   const text = body.toString('utf8');
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(text);
-  } catch (error) {
-    throw new MalformedMessageError(`the body is not JSON: ${(error as Error).message}${hintOf(text)}`);
-  }
-  const large = largeInteger(text);
-  if (large !== undefined) {
-    throw new MalformedMessageError(
-      `the body has the number ${large}, which JavaScript cannot hold exactly: send it as a text`,
-    );
-  }
-  return { text, body: partsOf(parsed) };
+  return { text, body: partsOf(parseCelery(text, 'the body')) };
 }
 
 function partsOf(parsed: unknown): Body {
@@ -63,25 +52,6 @@ function checkContent({ contentType, contentEncoding, headers }: ParcelPropertie
       `it is compressed (${headers.compression}), which is not read: leave \`task_compression\` of its sender unset`,
     );
   }
-}
-
-/** Python writes three numbers that JSON does not have. */
-function hintOf(text: string): string {
-  for (const [token] of text.matchAll(tokens)) {
-    if (/^-?(?:NaN|Infinity)$/.test(token)) return `. Python wrote ${token}, which JSON does not have`;
-  }
-  return '';
-}
-
-const tokens = /"(?:[^"\\]|\\.)*"|-?(?:NaN|Infinity)|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
-
-/** An integer in the text, outside its strings, that comes out of `JSON.parse` as another. */
-function largeInteger(text: string): string | undefined {
-  if (!/\d{16}/.test(text)) return undefined;
-  for (const [token] of text.matchAll(tokens)) {
-    if (/^-?\d{16,}$/.test(token) && !Number.isSafeInteger(Number(token))) return token;
-  }
-  return undefined;
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

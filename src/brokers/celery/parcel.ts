@@ -10,8 +10,8 @@ export interface Parcel {
 export interface ParcelProperties {
   readonly contentType?: string | undefined;
   readonly contentEncoding?: string | undefined;
-  /** 2 survives a restart of the broker, in a queue that does. */
-  readonly deliveryMode?: number | undefined;
+  /** Survives a restart of the broker, in a queue that does. */
+  readonly persistent?: boolean | undefined;
   readonly priority?: number | undefined;
   readonly correlationId?: string | undefined;
   readonly replyTo?: string | undefined;

@@ -28,7 +28,7 @@ function encode(message: Message): Parcel {
     properties: {
       contentType: 'application/json',
       contentEncoding: 'utf-8',
-      deliveryMode: 2,
+      persistent: true,
       priority: message.priority,
       correlationId: reply?.correlationId ?? message.id,
       replyTo: reply?.to,

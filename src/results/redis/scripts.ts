@@ -1,5 +1,5 @@
 import { Script } from '../../redis/script.js';
-import { finalStatuses } from './meta.js';
+import { finalStatuses } from '../celery-meta.js';
 
 /**
  * Keeps a state and tells of it, unless one is kept that is final. Safe to repeat.

@@ -1,5 +1,6 @@
-import type { RemoteError } from '../../message.js';
-import type { StoredState } from '../result-store.js';
+import { parseCelery } from '../celery-json.js';
+import { type RemoteError, toRemoteError } from '../message.js';
+import type { StoredState } from './result-store.js';
 
 /**
  * A state as Celery writes it, so that a Celery client that knows the id reads what became of the task, and what a Celery
@@ -17,6 +18,8 @@ interface Meta {
 
 /** The state without what Celery has a field for. `empty`: it returned nothing, not even null. */
 type Own = { readonly state: StoredState['state']; readonly at: number; readonly empty?: true };
+
+const celeryModule = 'celery.exceptions';
 
 interface Exception {
   readonly exc_type: string;
@@ -71,8 +74,11 @@ function split(state: StoredState): Split {
       return { status: 'FAILURE', result: exception('TaskSkippedError', state.reason), own: state };
     case 'expired':
     case 'revoked': {
-      const result = { ...exception('TaskRevokedError', state.state), exc_module: 'celery.exceptions' };
-      return { status: 'REVOKED', result, own: state };
+      return {
+        status: 'REVOKED',
+        result: exception('TaskRevokedError', state.state, celeryModule),
+        own: state,
+      };
     }
   }
 }
@@ -80,22 +86,40 @@ function split(state: StoredState): Split {
 function splitError(state: StoredState & { readonly error: RemoteError }): Omit<Split, 'status'> {
   const { stack, ...error } = state.error;
   return {
-    result: exception(error.name, error.message),
+    result: exceptionOf(error),
     traceback: stack,
     own: Object.assign({ ...state }, { error }),
   };
 }
 
-function exception(type: string, message: string): Exception {
-  return { exc_type: type, exc_message: [message], exc_module: 'builtins' };
+/** A type that Python does not have is made up by whoever reads this. */
+function exception(type: string, message: string, module = 'builtins'): Exception {
+  return { exc_type: type, exc_message: [message], exc_module: module };
+}
+
+/** What is Celery's own there, by its code here. */
+const celeryTypes: Readonly<Record<string, string>> = {
+  TIME_LIMIT: 'TimeLimitExceeded',
+  SOFT_TIME_LIMIT: 'SoftTimeLimitExceeded',
+  REVOKED: 'TaskRevokedError',
+};
+
+function exceptionOf({ name, message, code = '' }: RemoteError): Exception {
+  const type = Object.hasOwn(celeryTypes, code) ? celeryTypes[code] : undefined;
+  return type === undefined ? exception(name, message) : exception(type, message, celeryModule);
 }
 
 /** Nothing where a Celery worker wrote a state that says nothing. */
 export function decodeState(text: string): StoredState | undefined {
-  const meta = JSON.parse(text) as Meta;
-  const { lockkeeper, result, traceback } = meta;
-  if (lockkeeper === undefined) return foreign(meta);
-  const { empty, ...own } = lockkeeper;
+  try {
+    const meta = text.includes('"lockkeeper":') ? (JSON.parse(text) as Meta) : undefined;
+    return meta?.lockkeeper ? ours(meta, meta.lockkeeper) : foreign(parseCelery(text, 'the result') as Meta);
+  } catch (error) {
+    return { state: 'failed', at: 0, error: toRemoteError(error) };
+  }
+}
+
+function ours({ result, traceback }: Meta, { empty, ...own }: Own): StoredState {
   if (own.state === 'done') return (empty ? own : { ...own, value: result }) as StoredState;
   if (!('error' in own) || traceback === null) return own as StoredState;
   return { ...own, error: { ...(own.error as RemoteError), stack: traceback } } as unknown as StoredState;
