@@ -111,6 +111,12 @@ export interface Consumer {
   readonly idle: number;
 
   /**
+   * A message is there that will be handed over as soon as there is a slot for it, with no question to a server. Absent
+   * where that is not known.
+   */
+  readonly more?: boolean;
+
+  /**
    * Milliseconds for which the broker has not answered what fetches here, though there was a slot to fetch for. An answer
    * is also that there is nothing. A broker that waits for messages asks again at least every 5 s.
    */

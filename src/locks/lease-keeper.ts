@@ -6,6 +6,7 @@ import type { ClaimRef, Coordinator, Grant, Renewal } from './coordinator.js';
 import type { LockEvents } from './events.js';
 import { Exits } from './exits.js';
 import { Lease } from './lease.js';
+import type { Terms } from './terms.js';
 
 /**
  * Keeps leases alive on one coordinator: renewal, risk, deadline, loss and abort, once for all coordinators.
@@ -51,14 +52,8 @@ export class LeaseKeeper {
   }
 
   /** Takes charge of a grant that was asked for at `sentAt`, and came at `grantedAt` on the clock's `now`. */
-  keep(
-    resource: string,
-    weight: number,
-    grant: Grant,
-    sentAt: Moment,
-    grantedAt: number = sentAt.now,
-  ): Lease {
-    const lease = new Lease(this, resource, weight, grant, sentAt, grantedAt);
+  keep(terms: Terms, grant: Grant, sentAt: Moment, grantedAt: number = sentAt.now): Lease {
+    const lease = new Lease(this, terms, grant, sentAt, grantedAt);
     this.#leases.add(lease);
     this.schedule(lease.renewAt);
     return lease;
@@ -98,6 +93,11 @@ export class LeaseKeeper {
     lease.lose('max-hold');
     this.#events.emit('permit.abandoned', { resource: lease.resource, id: lease.id });
     void this.exit(lease, lease.duration);
+  }
+
+  /** What is held of a resource goes on to nobody: something has changed that the next one must be judged by. */
+  endChains(resource: string): void {
+    for (const lease of this.#leases) if (lease.resource === resource) lease.endChain();
   }
 
   /** @internal */

@@ -4,6 +4,7 @@ import type { Unsubscribe } from '../events.js';
 import type { ClaimRef, Coordinator, Grant, Renewal } from './coordinator.js';
 import type { LeaseKeeper } from './lease-keeper.js';
 import { type OnRelease, PermitHandle } from './permit.js';
+import type { Terms } from './terms.js';
 
 /**
  * A grant that is kept alive until it is let go.
@@ -12,11 +13,10 @@ import { type OnRelease, PermitHandle } from './permit.js';
  * than that, so this side gives up first. `margin` covers clocks that run at different rates.
  */
 export class Lease implements ClaimRef {
-  readonly resource: string;
+  /** What it was asked for on. */
+  readonly terms: Terms;
   readonly id: string;
   readonly token: bigint | undefined;
-  readonly coordinator: Coordinator;
-  readonly weight: number;
   /** Milliseconds of the lease. */
   readonly duration: number;
   /** When it was granted, on the clock's `now`: a chain of runs is bounded by its age. */
@@ -49,19 +49,10 @@ export class Lease implements ClaimRef {
   #maxHold = Number.POSITIVE_INFINITY;
   #unwatch: Unsubscribe | undefined;
 
-  constructor(
-    keeper: LeaseKeeper,
-    resource: string,
-    weight: number,
-    grant: Grant,
-    sentAt: Moment,
-    grantedAt: number,
-  ) {
+  constructor(keeper: LeaseKeeper, terms: Terms, grant: Grant, sentAt: Moment, grantedAt: number) {
     this.#keeper = keeper;
     this.#clock = keeper.clock;
-    this.coordinator = keeper.coordinator;
-    this.resource = resource;
-    this.weight = weight;
+    this.terms = terms;
     this.id = grant.id;
     this.token = grant.token;
     this.duration = grant.lease;
@@ -69,6 +60,18 @@ export class Lease implements ClaimRef {
     this.sentAt = sentAt;
     this.grantedAt = grantedAt;
     this.renewAt = sentAt.now + grant.lease / 3;
+  }
+
+  get resource(): string {
+    return this.terms.resource;
+  }
+
+  get weight(): number {
+    return this.terms.weight;
+  }
+
+  get coordinator(): Coordinator {
+    return this.#keeper.coordinator;
   }
 
   /** A handle for one run, which may hold the permit for `maxHold` milliseconds, from `now` on the clock's `now`. */
@@ -79,6 +82,11 @@ export class Lease implements ClaimRef {
     this.#keeper.schedule(this.holdUntil);
     if (this.lost) this.#handle.abort(this.lost);
     return this.#handle;
+  }
+
+  /** It serves nobody after this. */
+  endChain(): void {
+    this.turns = Number.POSITIVE_INFINITY;
   }
 
   /** It goes on to the run of this message. */

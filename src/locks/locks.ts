@@ -5,7 +5,7 @@ import { type Clock, systemClock } from '../clock.js';
 import { Crowd } from '../crowd.js';
 import { type Duration, milliseconds } from '../duration.js';
 import { ClosedError, ConfigError } from '../errors.js';
-import { Events } from '../events.js';
+import { Events, type Unsubscribe } from '../events.js';
 import type { Share } from '../message.js';
 import { type AcquireOptions, acquireTerms, checkName } from './acquire-options.js';
 import { ClaimIds } from './claim-ids.js';
@@ -96,6 +96,7 @@ export class Locks {
   readonly #operators: Operators;
   readonly #claims = new ClaimIds();
   readonly #isFork: boolean;
+  readonly #unsubscribe: Unsubscribe;
   #closed: Promise<void> | undefined;
 
   constructor(settings: LocksSettings, isFork = false) {
@@ -103,6 +104,10 @@ export class Locks {
     this.#operators = new Operators(settings);
     this.#isFork = isFork;
     this.clock = settings.clock;
+    // A pause, say, counts from now on: whatever goes on to the next must be asked for again.
+    this.#unsubscribe = settings.events.on('resource.changed', ({ resource }) => {
+      for (const { keeper } of this.#parties.values()) keeper.endChains(resource);
+    });
     this.owner = `${hostname()}:${process.pid}:${randomBytes(6).toString('hex')}`;
   }
 
@@ -207,6 +212,7 @@ export class Locks {
   async #close(): Promise<void> {
     for (const patience of this.waiting) patience.abort(closed());
     await this.#entrance.close();
+    this.#unsubscribe();
     await Promise.all([...this.#parties.values()].map((party) => party.close(closed())));
     if (this.#isFork) return;
     await this.settings.opened?.close();
@@ -220,6 +226,7 @@ export class Locks {
 
   /** @internal As a process that dies: gives nothing back and renews nothing. */
   kill(): void {
+    this.#unsubscribe();
     for (const party of this.#parties.values()) party.keeper.kill();
   }
 

@@ -41,8 +41,8 @@ export class Party {
   readonly #options: PartyOptions;
   readonly #contact: Contact;
   readonly #turnstile: Turnstile;
-  /** Of those who stand in line: when the coordinator is back, they ask again. */
-  readonly #bells = new Set<Bell>();
+  /** Those who stand in line, and for what: when the coordinator is back, they ask again. */
+  readonly #standing = new Map<Bell, string>();
   readonly #asking = new Set<Promise<unknown>>();
   /** A try is not repeated: what it may have been granted is given back. */
   readonly #giveBack = ({ resource, claims, lease }: EnterRequest): void => {
@@ -55,7 +55,7 @@ export class Party {
     this.#options = options;
     this.keeper = new LeaseKeeper(options);
     this.#contact = new Contact(options, () => {
-      for (const bell of this.#bells) bell.ring();
+      for (const bell of this.#standing.keys()) bell.ring();
     });
     this.#turnstile = new Turnstile((terms, claims) => this.#try(terms, claims));
   }
@@ -89,7 +89,7 @@ export class Party {
     let standing = true;
     let lease: Lease | undefined;
     const late = () => void ((lease ? lease.check() : standing) || leave());
-    this.#bells.add(bell);
+    this.#standing.set(bell, terms.resource);
     try {
       for (;;) {
         signal.throwIfAborted();
@@ -106,9 +106,16 @@ export class Party {
       leave();
       throw error;
     } finally {
-      this.#bells.delete(bell);
+      this.#standing.delete(bell);
       unsubscribe();
     }
+  }
+
+  /** Whether somebody of this side stands in line for it. */
+  standsFor(resource: string): boolean {
+    if (this.#standing.size === 0) return false;
+    for (const stoodFor of this.#standing.values()) if (stoodFor === resource) return true;
+    return false;
   }
 
   async #askInLine(
@@ -183,7 +190,7 @@ export class Party {
   #granted(terms: Terms, granted: Granted, sentAt: Moment, grantedAt?: number): Lease[] {
     if (granted.alsoDeclared !== undefined) this.#mismatch(terms, granted);
     return granted.grants.map((grant) => {
-      const lease = this.keeper.keep(terms.resource, terms.weight, grant, sentAt, grantedAt);
+      const lease = this.keeper.keep(terms, grant, sentAt, grantedAt);
       const { events } = this.#options;
       if (events.has('permit.granted')) events.emit('permit.granted', factsOf(lease));
       return lease;

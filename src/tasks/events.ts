@@ -15,7 +15,7 @@ export interface TaskEvents {
     Lateness & {
       attempt: number;
       deferrals: number;
-      /** Under the permit of the run before it in its slot. */
+      /** Under a permit that a run before it had. */
       handedOn: boolean;
       /** Since it was first put off; 0 when it was not. */
       waited: number;

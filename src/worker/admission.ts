@@ -20,6 +20,7 @@ import { argumentsOf } from '../tasks/arguments.js';
 import type { TaskRecord } from '../tasks/task.js';
 import { patienceLeft } from './deferral.js';
 import type { Doormen } from './doormen.js';
+import type { Spares } from './spares.js';
 
 /** The farthest a start is booked ahead, in milliseconds. */
 export const bookingHorizon = 3_600_000;
@@ -39,6 +40,7 @@ export interface AdmissionHost {
   /** Milliseconds after which what a dead worker had in hand is delivered again. */
   readonly lease: number;
   readonly doormen: Pick<Doormen, 'any' | 'knowsBusy' | 'refused'>;
+  readonly spares: Pick<Spares, 'take' | 'giveBack'>;
   /** Aborts when the worker stops. */
   readonly stopping: AbortSignal;
 }
@@ -121,11 +123,14 @@ export class Admission {
 
   /** Mostly it is one permit. That asks for as little as can be: every limited task comes through here. */
   #try(delivery: Delivery, message: Message, all: readonly Terms[], inHand: Lease | undefined): Soon<Entry> {
-    const { locks } = this.#host;
+    const { locks, spares } = this.#host;
     const [only] = all;
     if (!only || all.length > 1 || only.rate || inHand) {
+      spares.giveBack();
       return tryAll(locks, all, this.#options(delivery, message, inHand));
     }
+    const spare = spares.take(only, delivery);
+    if (spare) return { kind: 'entered', leases: [spare] };
     const redelivered = delivery.losses > 0 || undefined;
     return tryOne(locks, only, {
       id: locks.newClaim(),

@@ -37,6 +37,11 @@ export class Doormen {
     return this.#doormen.get(resource)?.waitsForSlot ?? false;
   }
 
+  /** It has, or may have, messages in its rooms. */
+  standsFor(resource: string): boolean {
+    return this.#doormen.size > 0 && this.#doormen.has(resource);
+  }
+
   /** A try for it was refused. */
   refused(resource: string): void {
     this.#doormen.get(resource)?.refused();

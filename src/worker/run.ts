@@ -16,6 +16,7 @@ import { late, patienceLeft, waited } from './deferral.js';
 import type { Doormen } from './doormen.js';
 import type { Journal, StateFacts } from './journal.js';
 import { PutOff } from './put-off.js';
+import type { Spares } from './spares.js';
 
 /** What becomes of a message. */
 export interface Verdict {
@@ -40,6 +41,7 @@ export interface RunHost {
   readonly app: App;
   readonly admission: Admission;
   readonly doormen: Doormen;
+  readonly spares: Spares;
   readonly journal: Journal;
   readonly conclusion: Conclusion;
   /** Milliseconds. */
@@ -75,7 +77,10 @@ export class Runner {
     if (this.#isUnwanted(delivery, record)) return this.#unwanted(delivery, record, held);
     const wrong = delivery.message.kwargs && misfit(record, delivery.message);
     if (wrong) return { ...failed(this.#host.journal, delivery, wrong), leases: held };
-    if (record.limits.length === 0) return await this.#body(delivery, record, none, held, none);
+    if (record.limits.length === 0) {
+      this.#host.spares.giveBack();
+      return await this.#body(delivery, record, none, held, none);
+    }
     try {
       const admission = this.#host.admission.enter(delivery, record, inHand);
       const admitted = admission instanceof Promise ? await admission : admission;
@@ -181,7 +186,7 @@ export class Runner {
     // One may have been lost while the next was waited for, or while another body kept the event loop.
     if (!leases.every((lease) => lease.check(startedAt))) return putBack(delivery, leases);
     if (this.#host.isRevoked(delivery.message.id)) return this.#unwanted(delivery, record, leases);
-    if (journal.hears('task.started')) this.#tellStarted(delivery, all, held);
+    if (journal.hears('task.started')) this.#tellStarted(delivery, all, leases);
     // Before the body tells of its progress. A store keeps what it is given in the order in which it was asked.
     const told = record.settings.trackStates ? journal.keep(delivery, { state: 'started' }) : undefined;
     const run = this.#start(delivery, record, all, leases, startedAt);

@@ -8,6 +8,7 @@ import type { Terms } from '../locks/terms.js';
 import type { Doormen } from './doormen.js';
 import type { Journal } from './journal.js';
 import type { Ended, Runner } from './run.js';
+import type { Spares } from './spares.js';
 import { takeInTime } from './take.js';
 
 /** As many turns follow each other at once. */
@@ -34,6 +35,7 @@ interface Turn {
 export class Slots {
   readonly #runner: Runner;
   readonly #doormen: Doormen;
+  readonly #spares: Spares;
   readonly #consumer: Consumer;
   readonly #journal: Journal;
   readonly #clock: Clock;
@@ -45,6 +47,7 @@ export class Slots {
   constructor(parts: {
     runner: Runner;
     doormen: Doormen;
+    spares: Spares;
     consumer: Consumer;
     journal: Journal;
     clock: Clock;
@@ -52,6 +55,7 @@ export class Slots {
     this.#clock = parts.clock;
     this.#runner = parts.runner;
     this.#doormen = parts.doormen;
+    this.#spares = parts.spares;
     this.#consumer = parts.consumer;
     this.#journal = parts.journal;
   }
@@ -150,6 +154,8 @@ export class Slots {
 
   /** Nobody waits for this: a release never fails, and whoever stops the worker waits for all of them. */
   #giveBack(leases: readonly Lease[], but?: Lease): undefined {
+    const [only] = leases;
+    if (only && leases.length === 1 && only !== but && this.#spares.keep(only)) return undefined;
     for (const lease of leases) if (lease !== but) void lease.release();
   }
 

@@ -17,6 +17,7 @@ import { Places } from './places.js';
 import { Runner } from './run.js';
 import { type WorkerOptions, type WorkerSettings, workerSettings } from './settings.js';
 import { Slots } from './slots.js';
+import { Spares } from './spares.js';
 
 /** Milliseconds between two rounds of tending: rooms that are stood in line for, and rooms that nobody tends. */
 const tendEvery = 1_000;
@@ -161,18 +162,21 @@ export class Worker {
       },
       limitsByName(app),
     );
+    const spares = new Spares({ locks, consumer, doormen, leaving });
     const admission = new Admission({
       locks,
       concurrency,
       lease: this.settings.lease,
       stopping: leaving,
       doormen,
+      spares,
     });
     const conclusion = new Conclusion(app.clock, journal, app.maxMessageBytes);
     const runner = new Runner({
       app,
       admission,
       doormen,
+      spares,
       journal,
       conclusion,
       abortGrace,
@@ -180,7 +184,7 @@ export class Worker {
       active: this.#active,
       isRevoked: (id) => this.#revokedLately.size > 0 && this.#revokedLately.has(id),
     });
-    const slots = new Slots({ runner, doormen, consumer, journal, clock: app.clock });
+    const slots = new Slots({ runner, doormen, spares, consumer, journal, clock: app.clock });
     return { consumer, admission, doormen, slots, places };
   }
 

@@ -26,6 +26,16 @@ describe('a consumer of the memory broker', () => {
     expect(served.slice(3, 5).sort()).toEqual(['a', 'c']);
   });
 
+  it('says that there is more while its queues have a message that waits for a slot', async () => {
+    const { consumer, publish, deliveries } = await start({ concurrency: 1 });
+    const [first] = await publish(calls(2));
+    expect(consumer.more).toBe(true);
+    await first!.settle(done);
+    await settle();
+    expect(deliveries).toHaveLength(1);
+    expect(consumer.more).toBe(false);
+  });
+
   it('tells of a room once, and of none for a message whose deadline has passed already', async () => {
     const rooms: Room[] = [];
     const { clock, publish } = await start({ onRoom: (room) => rooms.push(room) });

@@ -2,6 +2,8 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Cancel } from '../../src/clock.js';
 import { PermitLostError } from '../../src/errors.js';
 import { margin } from '../../src/locks/lease.js';
+import { permitLimit } from '../../src/locks/limit.js';
+import { termsOf } from '../../src/locks/terms.js';
 import { ManualClock } from '../../src/testing/manual-clock.js';
 import { fate, look, settle, setUp, soon } from './kit.js';
 
@@ -194,8 +196,12 @@ describe('renewal', () => {
     const many = 150_000;
     await alice.locks.acquire('all', { capacity: many, lease });
     const { keeper } = alice.locks.party({ coordinator: alice.coordinator });
+    const terms = termsOf(alice.locks.settings.resources, permitLimit('all', many), {
+      key: 'all',
+      weight: 1,
+    });
     for (let i = 0; i < many; i++) {
-      keeper.keep('all', 1, { id: `${i}`, lease }, { now: clock.now(), wall: clock.wall() });
+      keeper.keep(terms, { id: `${i}`, lease }, { now: clock.now(), wall: clock.wall() });
     }
     alice.coordinator.next('renew', fate.hangs);
 

@@ -40,6 +40,10 @@ export class MemoryConsumer implements Consumer, Served {
     return this.#isIdle ? this.#free : 0;
   }
 
+  get more(): boolean {
+    return this.#state === 'fetching' && this.#hasReady;
+  }
+
   /** Nothing comes between them: whoever fetches here is in the same process. */
   get silence(): number {
     return 0;
@@ -134,7 +138,12 @@ export class MemoryConsumer implements Consumer, Served {
   }
 
   get #isIdle(): boolean {
-    return this.#state === 'fetching' && this.#free > 0 && !this.#queues.some((queue) => queue.hasReady);
+    return this.#state === 'fetching' && this.#free > 0 && !this.#hasReady;
+  }
+
+  get #hasReady(): boolean {
+    for (const queue of this.#queues) if (queue.hasReady) return true;
+    return false;
   }
 
   #receive(held: Held, room?: string): MemoryDelivery {

@@ -66,6 +66,10 @@ export class RedisConsumer implements Consumer, LaneHost, FetchingHost {
     return this.#fetching.idle;
   }
 
+  get more(): boolean {
+    return this.isFetching && this.#fetching.more;
+  }
+
   /** A beat is answered when a fetch would be. */
   get silence(): number {
     if (!this.isFetching || this.#hand.free <= 0) return 0;

@@ -70,6 +70,11 @@ export class Fetching {
     return this.#isIdle ? this.#hand.free : 0;
   }
 
+  /** Some have come that are handed over in the next turn of the event loop. */
+  get more(): boolean {
+    return this.#arrived.length > 0;
+  }
+
   get #isIdle(): boolean {
     return this.#host.isFetching && this.#hand.free > 0 && this.#lanes.every(({ quiet }) => quiet);
   }

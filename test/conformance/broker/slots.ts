@@ -22,6 +22,23 @@ export function slotSuite(kit: Kit): void {
     await untilDepth(broker, queue, { ready: 6, running: 3 });
   });
 
+  it('says that there is more for a slot only where there is', async () => {
+    const broker = await kit.connect();
+    const queue = kit.queue();
+    const hands = await kit.work(broker, queue);
+    expect(hands.consumer.more ?? false).toBe(false);
+
+    await broker.publish(calls(1), { queue });
+    await hands.receiveOne();
+    await kit.quiet();
+    expect(hands.consumer.more ?? false).toBe(false);
+
+    await broker.publish(calls(1), { queue });
+    await kit.quiet();
+    await hands.consumer.stop();
+    expect(hands.consumer.more ?? false).toBe(false);
+  });
+
   it('counts as idle the slots that the queues have nothing for', async () => {
     const broker = await kit.connect();
     const queue = kit.queue();
