@@ -112,10 +112,6 @@ export class Doorman {
     return this.#slotlessSince !== undefined && this.#host.locks.clock.now() - this.#slotlessSince >= ms;
   }
 
-  get waitsForSlot(): boolean {
-    return this.#slotlessSince !== undefined;
-  }
-
   get knowsBusy(): boolean {
     return this.#slotlessSince === undefined || this.#host.locks.clock.now() < this.#refusedUntil;
   }

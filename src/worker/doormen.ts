@@ -32,9 +32,9 @@ export class Doormen {
     return this.#doormen.get(resource)?.knowsBusy ?? false;
   }
 
-  /** Messages of it are parked, and this worker has had no slot to stand in line for them. */
-  waitsForSlot(resource: string): boolean {
-    return this.#doormen.get(resource)?.waitsForSlot ?? false;
+  /** It has, or may have, messages in its rooms. */
+  standsFor(resource: string): boolean {
+    return this.#doormen.size > 0 && this.#doormen.has(resource);
   }
 
   /** It has, or may have, messages in its rooms. */

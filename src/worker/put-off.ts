@@ -56,9 +56,15 @@ export class PutOff {
     return this.#delay(delivery, asked, terms, Math.min(after, bookingHorizon), reason);
   }
 
+  /** Not one that does not wait, or has no time left for it. Nor one that was taken from there: something is the matter. */
+  mayGoBehind({ room }: Delivery, asked: Message, terms: Terms): boolean {
+    const waits = terms.limit.onBusy === 'requeue' && room !== terms.resource;
+    return waits && patienceLeft(asked, terms, this.#clock) > 0;
+  }
+
   /**
-   * There is room, but older messages of the resource are parked, for whom this worker had no slot: it goes behind them,
-   * and its permit and slot go to the first of them.
+   * There is room, but older messages of the resource are parked, for whom nobody stood in line: it goes behind them, and
+   * its permit and slot go to the first of them.
    */
   behind(delivery: Delivery, asked: Message, terms: Terms): Verdict {
     return this.#park(delivery, asked, terms, 'busy');

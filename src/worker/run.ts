@@ -12,7 +12,7 @@ import type { TaskRecord } from '../tasks/task.js';
 import { ActiveRun } from './active-run.js';
 import type { Admission, Admitted } from './admission.js';
 import { type Conclusion, failed } from './conclusion.js';
-import { late, patienceLeft, waited } from './deferral.js';
+import { late, waited } from './deferral.js';
 import type { Doormen } from './doormen.js';
 import type { Journal, StateFacts } from './journal.js';
 import { PutOff } from './put-off.js';
@@ -101,8 +101,9 @@ export class Runner {
     const { entry, all, message } = admitted;
     if (entry.kind !== 'entered') return this.#refused(delivery, record, admitted, inHand, until);
     const [own] = all;
-    const behind = own && all.length === 1 && !inHand && this.#host.doormen.waitsForSlot(own.resource);
-    if (behind && patienceLeft(message, own, this.#host.app.clock) > 0) {
+    // Others are parked, for whom nobody of this worker stood in line: it had no slot for that, or has one just now.
+    const behind = own && all.length === 1 && !inHand && this.#host.doormen.standsFor(own.resource);
+    if (behind && entry.leases.length > 0 && this.#putOff.mayGoBehind(delivery, message, own)) {
       return Promise.resolve({ ...this.#putOff.behind(delivery, message, own), leases: entry.leases });
     }
     return this.#body(withMessage(delivery, message), record, all, heldOf(inHand), entry.leases);
