@@ -1,10 +1,11 @@
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { spawnMortal } from '../../support/servers/process.js';
 import { until } from '../../support/until.js';
-import type { Tally } from './tally.js';
+import type { Run, Tally } from './tally.js';
 import type { WorkerSpec } from './worker.js';
 
 const program = fileURLToPath(new URL('worker.ts', import.meta.url));
@@ -36,8 +37,10 @@ export class Hired {
   isReady = false;
   hasEnded = false;
   errors = '';
-  /** Tasks whose body runs, as far as it told. */
-  readonly running = new Set<number>();
+  /** Tasks whose body runs, as far as it told: when it was killed, those that ran then. */
+  readonly running = new Map<number, Run>();
+  /** Bodies that it started. */
+  starts = 0;
   readonly #child: ChildProcess;
   readonly #tally: Tally;
   readonly #exit: Promise<unknown>;
@@ -45,7 +48,7 @@ export class Hired {
   constructor(child: ChildProcess, tally: Tally) {
     this.#child = child;
     this.#tally = tally;
-    this.#exit = once(child, 'exit').then(() => {
+    this.#exit = once(child, 'close').then(() => {
       this.hasEnded = true;
     });
     child.stderr?.setEncoding('utf8').on('data', (text: string) => {
@@ -54,10 +57,18 @@ export class Hired {
     createInterface({ input: child.stdout as NodeJS.ReadableStream }).on('line', (line) => this.#hear(line));
   }
 
-  /** As the kernel does when memory runs out. */
+  /** What it has in memory, in bytes, as the kernel counts. */
+  async memory(): Promise<number> {
+    const status = await readFile(`/proc/${this.#child.pid}/status`, 'utf8');
+    return 1_024 * Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1]);
+  }
+
+  /** As the kernel does when memory runs out. Its bodies ran until then. */
   async kill(): Promise<void> {
     this.#child.kill('SIGKILL');
     await this.#exit;
+    const now = Number(process.hrtime.bigint()) / 1e6;
+    for (const run of this.running.values()) run.until = Math.min(run.until, now);
   }
 
   freeze(): void {
@@ -68,23 +79,32 @@ export class Hired {
     this.#child.kill('SIGCONT');
   }
 
-  /** Asks it to stop, and resolves when it has. */
-  async stop(): Promise<void> {
+  /** Asks it to stop, and resolves with its exit code when it has. */
+  async stop(): Promise<number | null> {
     this.#child.kill('SIGTERM');
     await this.#exit;
+    return this.#child.exitCode;
   }
 
   #hear(line: string): void {
-    const [what, text] = line.split(' ');
+    const [what, text, at, attempt, deferrals, late] = line.split(' ');
     const index = Number(text);
     if (what === 'ready') this.isReady = true;
-    if (what === 'start') {
-      this.running.add(index);
-      this.#tally.start(index);
-    }
-    if (what === 'end') {
+    else if (what === 'deferred') this.#tally.deferrals++;
+    else if (what === 'start') {
+      const run = this.#tally.start(index, {
+        from: Number(at),
+        attempt: Number(attempt),
+        deferrals: Number(deferrals),
+        late: late ? Number(late) : undefined,
+      });
+      this.running.set(index, run);
+      this.starts++;
+    } else if (what === 'end' || what === 'break') {
+      const run = this.running.get(index);
+      if (run) run.until = Number(at);
       this.running.delete(index);
-      this.#tally.end(index);
+      if (what === 'end') this.#tally.end(index);
     }
   }
 }

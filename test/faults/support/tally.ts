@@ -3,27 +3,65 @@ import type { Broker } from '../../../src/brokers/broker.js';
 import type { Message } from '../../../src/message.js';
 import { until } from '../../support/until.js';
 
+/** A body that ran, or runs. */
+export interface Run {
+  readonly index: number;
+  /** Milliseconds, on the clock that all processes of a machine share. */
+  readonly from: number;
+  until: number;
+  readonly attempt: number;
+  readonly deferrals: number;
+  /** After the end of its delay, in milliseconds. */
+  readonly late?: number | undefined;
+}
+
+export type RunFacts = Pick<Run, 'from' | 'attempt' | 'deferrals' | 'late'>;
+
+/** Delayed tasks that are due at one moment. */
+const batch = 100;
+
 /** Tasks with a number each, and what became of them. */
 export class Tally {
   readonly queue = `faults-${randomUUID()}`;
   /** How often the body of each task started, and returned. */
   readonly started = new Map<number, number>();
   readonly ended = new Map<number, number>();
+  /** In the order in which they were told of. */
+  readonly runs: Run[] = [];
+  /** Deliveries that were put off. */
+  deferrals = 0;
   #published = 0;
 
   /** Publishes so many more. */
-  async publish(broker: Broker, count: number): Promise<void> {
+  async publish(broker: Broker, count: number, { delay }: { delay?: number } = {}): Promise<void> {
     const first = this.#published;
     this.#published += count;
     for (let from = 0; from < count; from += 1_000) {
       const size = Math.min(1_000, count - from);
-      const messages = Array.from({ length: size }, (_, i) => messageOf(first + from + i));
-      await broker.publish(messages, { queue: this.queue });
+      const messages = Array.from({ length: size }, (_, i) => messageOf(first + from + i, delay));
+      await broker.publish(messages, { queue: this.queue, delay });
     }
   }
 
-  start(index: number): void {
+  /** Publishes so many more, due one after the other from so many milliseconds from now on, over so many. */
+  async publishDelayed(
+    broker: Broker,
+    count: number,
+    { after, over }: { after: number; over: number },
+  ): Promise<void> {
+    const begin = performance.now();
+    for (let sent = 0; sent < count; sent += batch) {
+      const due = begin + after + (over * sent) / count;
+      const delay = Math.max(1, Math.round(due - performance.now()));
+      await this.publish(broker, Math.min(batch, count - sent), { delay });
+    }
+  }
+
+  start(index: number, facts: RunFacts = { from: performance.now(), attempt: 1, deferrals: 0 }): Run {
     this.started.set(index, (this.started.get(index) ?? 0) + 1);
+    const run: Run = { index, ...facts, until: Number.POSITIVE_INFINITY };
+    this.runs.push(run);
+    return run;
   }
 
   end(index: number): void {
@@ -32,12 +70,28 @@ export class Tally {
 
   /** Bodies that started, counted as often as they did. */
   get starts(): number {
-    return [...this.started.values()].reduce((sum, count) => sum + count, 0);
+    return this.runs.length;
   }
 
   /** Bodies that started though they had before. */
   get again(): number {
     return this.starts - this.started.size;
+  }
+
+  /** Bodies that ran at one moment, at most. */
+  get most(): number {
+    const moments = this.runs.flatMap(({ from, until }) => [
+      { at: from, step: 1 },
+      { at: until, step: -1 },
+    ]);
+    // Whoever leaves at the moment at which another comes has left.
+    moments.sort((a, b) => a.at - b.at || a.step - b.step);
+    let [now, most] = [0, 0];
+    for (const { step } of moments) {
+      now += step;
+      most = Math.max(most, now);
+    }
+    return most;
   }
 
   /** Resolves when all have returned, and the queue has nothing left. */
@@ -54,7 +108,8 @@ export class Tally {
   }
 }
 
-function messageOf(index: number): Message {
+function messageOf(index: number, delay?: number): Message {
+  const sentAt = Date.now();
   return {
     id: `task-${index}`,
     task: 'work',
@@ -62,6 +117,7 @@ function messageOf(index: number): Message {
     retries: 0,
     deferrals: 0,
     priority: 0,
-    sentAt: Date.now(),
+    sentAt,
+    eta: delay === undefined ? undefined : sentAt + delay,
   };
 }
