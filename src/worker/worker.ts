@@ -133,8 +133,10 @@ export class Worker {
       onError: (error) => this.#journal.error(error),
     });
     if (this.#leaving.signal.aborted) {
-      for (const delivery of early)
-        await delivery.settle({ kind: 'again', message: delivery.message, after: 0 });
+      // What cannot be put back now comes back with the consumer's end, as a loss.
+      await Promise.allSettled(
+        early.map((delivery) => delivery.settle({ kind: 'again', message: delivery.message, after: 0 })),
+      );
       await consumer.close();
       throw this.#leaving.signal.reason;
     }

@@ -109,6 +109,26 @@ describe('workers on the redis broker', () => {
     expect(alive.deliveries.every(({ losses }) => losses === 1)).toBe(true);
   });
 
+  it('give back what came into their hands unheard, by a step that was late, and keep what they know of', async () => {
+    const broker = open(server.url);
+    const redis = look(server.url);
+    const queue = newQueue();
+    const { deliveries } = await serve(broker, queue, { concurrency: 1 });
+    await broker.publish(calls(2), { queue });
+    await until(() => deliveries.length === 1);
+    const keys = `lk:queue:{${queue}}:1:`;
+    const [number] = (await redis.zrange(`${keys}alive`, '0', '-1')).map(String);
+
+    await redis.call('xreadgroup', 'group', 'w', number!, 'count', 1, 'streams', `${keys}stream`, '>');
+    expect(await broker.depth(queue)).toMatchObject({ ready: 0, running: 2 });
+
+    await until(async () => (await broker.depth(queue)).ready === 1);
+    expect(await broker.depth(queue)).toMatchObject({ ready: 1, running: 1 });
+    expect(await deliveries[0]!.settle(done)).toBe(true);
+    await until(() => deliveries.length === 2);
+    expect(deliveries[1]!.losses).toBe(0);
+  });
+
   it('that were declared dead go on under another number', async () => {
     const broker = open(server.url);
     const redis = look(server.url);

@@ -51,7 +51,7 @@ export interface LaneHost {
  * does not know of. Before it fetches or takes again it tells what it knows of, and the rest goes back to the queue: that
  * is when nothing is on its way, so that it knows of all that it may know of. Steps arrive in the order in which they are
  * sent, also those whose answer nobody waits for any more, and a connection that was lost has brought what it will bring
- * when the next one is ready.
+ * when the next one is ready. That may be wrong, with a proxy between; so it tells with every few beats, too.
  */
 export class Lane implements MembershipHost {
   readonly queue: RedisQueue;
@@ -228,8 +228,9 @@ export class Lane implements MembershipHost {
 
   async poll(mayBury: boolean): Promise<BeatAnswer | undefined> {
     this.#beatAnswer = undefined;
-    // A cluster's client may repeat a step by itself, so that one answer of two is heard.
-    if (this.queue.link.cluster) this.doubt();
+    // A cluster's client may repeat a step by itself, so that one answer of two is heard; and what lies between may bring a
+    // step of a lost connection after all. Whoever lives keeps what it has, so nobody else would ever find out.
+    this.doubt();
     await this.#host.look(this, { mayBury });
     return this.#beatAnswer;
   }
