@@ -101,9 +101,8 @@ export class Runner {
     const { entry, all, message } = admitted;
     if (entry.kind !== 'entered') return this.#refused(delivery, record, admitted, inHand, until);
     const [own] = all;
-    // Others are parked, for whom nobody of this worker stood in line: it had no slot for that, or has one just now.
     const behind = own && all.length === 1 && !inHand && this.#host.doormen.standsFor(own.resource);
-    if (behind && entry.leases.length > 0 && this.#putOff.mayGoBehind(delivery, message, own)) {
+    if (behind && entry.leases.length === 1 && this.#putOff.mayGoBehind(delivery, message, own)) {
       return Promise.resolve({ ...this.#putOff.behind(delivery, message, own), leases: entry.leases });
     }
     return this.#body(withMessage(delivery, message), record, all, heldOf(inHand), entry.leases);
