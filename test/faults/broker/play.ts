@@ -123,7 +123,7 @@ export class Play {
   }
 
   async end(): Promise<void> {
-    for (const proxy of this.proxies) await proxy.resume();
+    for (const proxy of this.proxies) proxy.resume();
     await this.#crew.dismiss();
     await this.#team.leave();
     for (const proxy of this.proxies) proxy.stop();

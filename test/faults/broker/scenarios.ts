@@ -73,7 +73,7 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
     play.mayRepeat += concurrency;
     await sleep(1.5 * lease);
     await until(() => worker.running === 0);
-    await proxy.resume();
+    proxy.resume();
   }),
 
   'workers are killed with -9': killed(),
