@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { Delivery } from '../../src/brokers/broker.js';
 import { ConfigError } from '../../src/errors.js';
 import { encode } from '../../src/message.js';
 import { again, call, calls, done, idsOf, parked, resource } from '../conformance/broker/kit.js';
@@ -155,6 +156,26 @@ describe('in the redis broker', () => {
     expect(await consumer.rooms()).toEqual([]);
     for (const delivery of deliveries) expect(await delivery.settle(done)).toBe(true);
     expect(await broker.depth(queue)).toMatchObject({ delayed: 0, parked: 0, running: 0 });
+  });
+
+  it('more rooms than one step describes are listed, and found when nobody tends them', async () => {
+    const broker = open(server.url);
+    const queue = newQueue();
+    const count = 2_100;
+    await broker.publish(calls(count), { queue });
+    const { deliveries, consumer } = await serve(broker, queue, { concurrency: count });
+    await until(() => deliveries.length === count);
+    const names = deliveries.map((_, i) => `room-${i}`).sort();
+    const park = (delivery: Delivery, i: number) =>
+      delivery.settle(parked(delivery.message, { resource: `room-${i}`, countdown: 300 }));
+    await Promise.all(deliveries.map(park));
+
+    expect((await consumer.rooms()).map(({ resource }) => resource).sort()).toEqual(names);
+    const found = new Set<string>();
+    await until(async () => {
+      for (const { resource } of await consumer.orphans()) found.add(resource);
+      return found.size === count;
+    });
   });
 
   it('what is larger than allowed is set apart, and never sent to a worker', async () => {

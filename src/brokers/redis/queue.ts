@@ -105,8 +105,14 @@ export class RedisQueue {
     await this.step(operating.revoke, [id, remembered]);
   }
 
+  /** One that comes or goes meanwhile may be missing: of what comes its workers are told, and what nobody tends is found. */
   async rooms(): Promise<Room[]> {
-    return roomsIn(await this.step(rooms.list, []), this.name);
+    const all: Room[] = [];
+    for (let from = 0; ; from += rooms.part) {
+      const [count, ...reply] = await this.step(rooms.list, [from]);
+      all.push(...roomsIn(reply, this.name));
+      if (Number(count) < rooms.part) return all;
+    }
   }
 
   /** Rooms that were untended, and in how many ms the next will be. */

@@ -16,17 +16,22 @@ local function describe(found, resource)
   return countdown
 end`;
 
-/** → what describes each room, one after the other */
+/** Rooms that one step describes, at most: others have their turn in between. */
+export const part = 1_000;
+
+/** from which room on → how many there were, then what describes each of them, one after the other */
 export const list = new Step(
   waiting,
   describe,
   `
-local found = {}
-for _, resource in ipairs(redis.call('ZRANGE', rooms, 0, -1)) do describe(found, resource) end
+local from = tonumber(ARGV[1])
+local resources = redis.call('ZRANGE', rooms, from, from + ${part} - 1)
+local found = { #resources }
+for _, resource in ipairs(resources) do describe(found, resource) end
 return found`,
 );
 
-/** → ms until the next is untended, then as `list` those that are; they are tended now */
+/** → ms until the next is untended, then as `list` those that are, up to a part; they are tended now */
 export const orphans = new Step(
   now,
   waiting,
@@ -34,7 +39,7 @@ export const orphans = new Step(
   `
 local time = now()
 local found = {}
-for _, resource in ipairs(redis.call('ZRANGEBYSCORE', rooms, '-inf', time)) do
+for _, resource in ipairs(redis.call('ZRANGEBYSCORE', rooms, '-inf', time, 'LIMIT', 0, ${part})) do
   local countdown = describe(found, resource)
   if countdown then redis.call('ZADD', rooms, time + countdown, resource)
   else redis.call('ZREM', rooms, resource) end
