@@ -37,11 +37,6 @@ export class Doormen {
     return this.#doormen.size > 0 && this.#doormen.has(resource);
   }
 
-  /** It has, or may have, messages in its rooms. */
-  standsFor(resource: string): boolean {
-    return this.#doormen.size > 0 && this.#doormen.has(resource);
-  }
-
   /** A try for it was refused. */
   refused(resource: string): void {
     this.#doormen.get(resource)?.refused();
