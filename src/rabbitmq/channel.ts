@@ -66,14 +66,19 @@ export class OpenChannel<C extends AmqpChannel = AmqpChannel> {
 
 export async function openChannel(connection: RabbitConnection): Promise<OpenChannel> {
   const current = await connection.ready(stepTimeout);
-  return new OpenChannel(await answered(current.createChannel()));
+  return opened(connection, new OpenChannel(await answered(current.createChannel())));
 }
 
 export async function openConfirmChannel(
   connection: RabbitConnection,
 ): Promise<OpenChannel<AmqpConfirmChannel>> {
   const current = await connection.ready(stepTimeout);
-  return new OpenChannel(await answered(current.createConfirmChannel()));
+  return opened(connection, new OpenChannel(await answered(current.createConfirmChannel())));
+}
+
+function opened<C extends OpenChannel>(connection: RabbitConnection, channel: C): C {
+  channel.onClose(connection.closeFirst(channel));
+  return channel;
 }
 
 /** A channel for calls one after the other: opened when it is needed, and anew when an error has closed it. */

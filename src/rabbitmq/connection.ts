@@ -36,6 +36,7 @@ export class RabbitConnection {
   readonly #readyListeners = new Set<(connection: AmqpConnection) => void>();
   readonly #lostListeners = new Set<(error: Error) => void>();
   readonly #blockedListeners = new Set<(reason: string | undefined) => void>();
+  readonly #channels = new Set<{ close(): Promise<void> }>();
   #current: AmqpConnection | undefined;
   #begun = false;
   #failures = 0;
@@ -98,7 +99,16 @@ export class RabbitConnection {
     destroy(connection);
   }
 
-  /** Whoever waits is told. */
+  /** Closes this channel before it closes the connection. Returns what ends that. */
+  closeFirst(channel: { close(): Promise<void> }): () => void {
+    this.#channels.add(channel);
+    return () => this.#channels.delete(channel);
+  }
+
+  /**
+   * Whoever waits is told. Channels are closed first: amqplib sends what is written on several of them by turns, so that the
+   * connection's end would go out before what was acknowledged just now, and that would be delivered once more.
+   */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
@@ -106,7 +116,9 @@ export class RabbitConnection {
     this.#rejectAll(new ClosedError('The RabbitMQ connection'));
     const connection = this.#current;
     this.#current = undefined;
-    if (connection) await end(connection);
+    if (!connection) return;
+    await Promise.all([...this.#channels].map((channel) => channel.close()));
+    await end(connection);
   }
 
   #wait(timeout: number): Promise<AmqpConnection> {

@@ -137,6 +137,27 @@ describe('a connection to RabbitMQ', () => {
     expect(reasons).toEqual(['low on memory', undefined]);
   });
 
+  it('takes with it all that was acknowledged before it was closed', async () => {
+    const queue = `acknowledged-${process.pid}`;
+    const { channel } = await openChannel(connect(server.url));
+    await channel.assertQueue(queue);
+    for (let round = 0; round < 20; round++) {
+      channel.publish('', queue, body);
+      const connection = connect(server.url);
+      const consuming = await openChannel(connection);
+      await new Promise<void>((resolve) => {
+        void consuming.channel.consume(queue, (message) => {
+          if (!message) return;
+          consuming.send((there) => there.ack(message));
+          resolve();
+        });
+      });
+      await connection.close();
+      expect((await channel.checkQueue(queue)).messageCount).toBe(0);
+    }
+    await channel.deleteQueue(queue);
+  });
+
   it('refuses everything once it is closed', async () => {
     const connection = connect(server.url);
     await connection.ready(5_000);
