@@ -96,6 +96,27 @@ describe('a client that was handed over', () => {
     expect(client.getState()).toEqual(zookeeper.State.SYNC_CONNECTED);
   });
 
+  it('has nothing left in it for long when it is used no more', async () => {
+    const client = clientFor(raw.hosts, 5_000);
+    client.connect();
+    const [coordinator, other] = [open(client as never), open(server.url)];
+    const [held, awaited] = [newName(), newName()];
+    await hold(coordinator, held, { lease });
+    for (const options of [{ lease }, { lease, capacity: 2 }]) {
+      const name = `${awaited}-${options.capacity}`;
+      await hold(other, name, { ...options, weight: options.capacity ?? 1 });
+      await standInLine(coordinator, name, options);
+    }
+
+    await coordinator.close();
+
+    for (const name of [`${awaited}-undefined`, `${awaited}-2`])
+      expect((await other.inspect(name, soon)).waiting).toEqual([]);
+    await until(() => enters(other, held, newId(), { lease }), 3 * lease);
+    expect(client.getState()).toEqual(zookeeper.State.SYNC_CONNECTED);
+    expect(client.listenerCount('state')).toBe(1);
+  });
+
   it('is dead when its session is over, which is said', async () => {
     const proxy = await startProxy(server.url);
     opened.push({ close: () => proxy.stop() });
@@ -170,7 +191,7 @@ describe('an error code that the library does not know', () => {
 
 describe('a server that takes connections and says nothing', () => {
   it('is left for another', async () => {
-    const stub = await startZooKeeperStub(() => undefined, { handshake: false });
+    const stub = await startZooKeeperStub(() => undefined, { handshake: () => false });
     opened.push({ close: () => stub.stop() });
     const urls = [stub.url, server.url].map((url) => url.replace('zk://', '')).join(',');
     // The library begins with any of them.

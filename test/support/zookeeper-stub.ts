@@ -11,17 +11,17 @@ export interface ZooKeeperStub {
 
 /**
  * `answer`: what is sent for a request (its own answer if it returns nothing), which begins with its number and its kind.
- * `handshake`: whether sessions are begun at all.
+ * `handshake`: whether sessions are begun at all, by the number of the connection.
  */
 export async function startZooKeeperStub(
   answer: (request: Buffer, socket: Socket) => Buffer | undefined,
-  { handshake = true } = {},
+  { handshake = () => true }: { handshake?: (connection: number, socket: Socket) => boolean } = {},
 ): Promise<ZooKeeperStub> {
   const port = await freePort();
   const sockets = new Set<Socket>();
   let connections = 0;
   const server = createServer((socket) => {
-    connections++;
+    const number = ++connections;
     sockets.add(socket);
     socket.on('error', () => {});
     let begun = false;
@@ -32,7 +32,7 @@ export async function startZooKeeperStub(
         const request = rest.subarray(4, 4 + rest.readInt32BE());
         rest = rest.subarray(4 + request.length);
         if (begun) socket.write(framed(answer(request, socket) ?? reply(request)));
-        else if (handshake) socket.write(framed(session(request)));
+        else if (handshake(number, socket)) socket.write(framed(session(request)));
         begun = true;
       }
     });

@@ -1,5 +1,6 @@
 import { guidOf } from './contenders.js';
 import type { Facts } from './facts.js';
+import type { Layout } from './layout.js';
 import type { Paths } from './paths.js';
 import type { Session } from './session.js';
 
@@ -12,6 +13,7 @@ import type { Session } from './session.js';
 export class OwnClaim {
   readonly key: string;
   readonly guid: string;
+  readonly layout: Layout;
   readonly paths: Paths;
   readonly session: Session;
   facts: Facts;
@@ -31,9 +33,17 @@ export class OwnClaim {
   /** Paths that are watched for it. */
   readonly watching = new Set<string>();
 
-  constructor(of: { key: string; paths: Paths; session: Session; facts: Facts; until: number }) {
+  constructor(of: {
+    key: string;
+    layout: Layout;
+    paths: Paths;
+    session: Session;
+    facts: Facts;
+    until: number;
+  }) {
     this.key = of.key;
     this.guid = guidOf(of.facts.id);
+    this.layout = of.layout;
     this.paths = of.paths;
     this.session = of.session;
     this.facts = of.facts;

@@ -25,14 +25,9 @@ export class Claims {
   #timer: Cancel | undefined;
   #wakeAt = Number.POSITIVE_INFINITY;
 
-  /** `onGone`: is called with every claim whose nodes were there and are gone, removed by us. */
+  /** `onGone`: is called with every claim of which all is gone, removed by us. */
   constructor(onGone: (claim: OwnClaim) => void) {
     this.#onGone = onGone;
-  }
-
-  /** How many are remembered. */
-  get size(): number {
-    return this.#known.size;
   }
 
   get(key: string): OwnClaim | undefined {
@@ -85,8 +80,8 @@ export class Claims {
       await claim.session.ready(ms);
       if (claim.doubtful) await findNodes(claim);
       const removed = await flight(claim.nodes.map((path) => claim.session.requests.remove(path)));
-      if (claim.nodes.length > 0) this.#onGone(claim);
       this.forget(claim);
+      this.#onGone(claim);
       return removed.length > 0 && !removed.includes(false);
     } catch (error) {
       if (!claim.session.over) {
@@ -167,10 +162,9 @@ export class Claims {
     return (facts.waiting ?? facts.lease) - Math.max(0, ago);
   }
 
-  /** What is left is removed by nobody any more. */
+  /** No more come. Those there are still lapse. */
   stop(): void {
-    this.#timer?.();
-    this.#known.clear();
+    if (this.#known.size === 0) this.#timer?.();
   }
 }
 

@@ -51,6 +51,8 @@ export interface Stat {
   readonly mtime: Buffer;
   /** How often its data was set. */
   readonly version: number;
+  /** How often children came and went. */
+  readonly cversion: number;
   /** The session that it ends with; 0 for none. */
   readonly ephemeralOwner: Buffer;
 }

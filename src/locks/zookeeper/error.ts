@@ -15,16 +15,12 @@ export class ZooKeeperError extends Error {
 /** Answers that mean that it cannot be done until somebody mends a setting. */
 const misconfigured: readonly string[] = ['NO_AUTH', 'AUTH_FAILED', 'INVALID_ACL'];
 
-const codes = new Map([
-  [-101, 'NO_NODE'],
-  [-110, 'NODE_EXISTS'],
-  [-111, 'NOT_EMPTY'],
-  [-103, 'BAD_VERSION'],
-]);
+/** NO_NODE, NODE_EXISTS, NOT_EMPTY, BAD_VERSION. */
+const collisions: readonly number[] = [-101, -110, -111, -103];
 
-/** Of a step of a transaction. */
-export function reasonOf(code: number): string {
-  return codes.get(code) ?? `error ${code}`;
+/** Whether a transaction failed because somebody else was first, so that it is worth looking again. */
+export function isCollision(code: number | undefined): boolean {
+  return code !== undefined && collisions.includes(code);
 }
 
 /** What the client said, as one of ours. */

@@ -5,11 +5,25 @@ import type { ZooKeeperClient } from './client.js';
  * 2022; whatever is reached for here is looked for first.
  */
 export interface Internals {
-  socket?: { destroy(): void; cork?(): void; uncork?(): void };
+  socket?: Connection;
+  pendingBuffer: Buffer | null;
+  readonly packetQueue: {
+    queue: { readonly request: { readonly header: { readonly type: number } | null } }[];
+  };
+  onSocketConnected(this: Internals): void;
   onSocketData(this: Internals, data: Buffer): void;
   queue(request: Packet, done: (error: unknown) => void): void;
   setState(state: number): void;
   connect(): void;
+}
+
+interface Connection {
+  readonly destroyed?: boolean;
+  destroy(): void;
+  cork?(): void;
+  uncork?(): void;
+  removeAllListeners?(event: 'data'): void;
+  on?(event: 'data', listener: (data: Buffer) => void): void;
 }
 
 /** A request, as its queue takes it. */
@@ -20,14 +34,17 @@ interface Packet {
   toBuffer(): Buffer;
 }
 
+const nothing = Buffer.alloc(0);
 const closing = -1;
-const op = { delete: 2, sync: 9 } as const;
+const op = { delete: 2, sync: 9, auth: 100, setWatches: 101 } as const;
 
 /** Whether it can be used at all. */
 export function hasInternals(client: ZooKeeperClient): boolean {
   const inside = client.connectionManager;
   return (
     typeof inside?.onSocketData === 'function' &&
+    typeof inside.onSocketConnected === 'function' &&
+    Array.isArray(inside.packetQueue?.queue) &&
     typeof inside.queue === 'function' &&
     typeof inside.setState === 'function' &&
     typeof inside.connect === 'function'
@@ -35,20 +52,73 @@ export function hasInternals(client: ZooKeeperClient): boolean {
 }
 
 /**
- * An error code or an event that the library does not know (`SESSION_MOVED`, which a server sends to whoever still asks it
- * after the session went elsewhere, is one) is thrown from its socket's listener and would end the process. It costs the
- * connection instead.
+ * Hands the library one answer at a time.
+ *
+ * An error code or an event that it does not know (`SESSION_MOVED`, which a server sends to whoever still asks it after the
+ * session went elsewhere, is one) is thrown from its socket's listener and would end the process: it costs the connection
+ * instead. And it keeps the beginning of an answer whose rest was cut off, takes what the next connection says for that
+ * rest, and never connects again; answers that come together it copies once for each of them.
  */
 export function survive(client: ZooKeeperClient, onError: (error: unknown) => void): void {
   const inside = client.connectionManager as Internals;
   const { onSocketData } = Object.getPrototypeOf(inside) as Internals;
+  const answers = new Answers(inside.pendingBuffer, inside.socket);
+  inside.pendingBuffer = null;
   inside.onSocketData = function (data) {
+    const { socket } = this;
     try {
-      onSocketData.call(this, data);
+      for (const answer of answers.in(data, socket)) {
+        onSocketData.call(this, answer);
+        if (socket?.destroyed) return;
+      }
     } catch (error) {
       onError(error);
-      this.socket?.destroy();
+      socket?.destroy();
     }
+  };
+  if (!inside.socket) return;
+  // It was handed over connected.
+  inside.socket.removeAllListeners?.('data');
+  inside.socket.on?.('data', (data) => inside.onSocketData(data));
+}
+
+/** What arrives, cut into what was sent: each with its length before it. */
+class Answers {
+  #rest: Buffer;
+  #from: unknown;
+
+  constructor(begun: Buffer | null, from: unknown) {
+    this.#rest = begun ?? nothing;
+    this.#from = from;
+  }
+
+  *in(data: Buffer, from: unknown): Generator<Buffer> {
+    let left = this.#from === from && this.#rest.length > 0 ? Buffer.concat([this.#rest, data]) : data;
+    this.#from = from;
+    this.#rest = nothing;
+    while (left.length >= 4 && left.length >= 4 + left.readInt32BE()) {
+      const end = 4 + left.readInt32BE();
+      const answer = left.subarray(0, end);
+      left = left.subarray(end);
+      yield answer;
+    }
+    this.#rest = left;
+  }
+}
+
+/**
+ * The library says who it is and what it watches each time it has reached a server, and keeps that to be sent when the
+ * server has let it in. When a server does not, it would say it all once more to the next, and so on: with thousands of
+ * places in line that is a storm.
+ */
+export function sayOnce(client: ZooKeeperClient): void {
+  const inside = client.connectionManager as Internals;
+  const { onSocketConnected } = Object.getPrototypeOf(inside) as Internals;
+  const own: readonly (number | undefined)[] = [op.auth, op.setWatches];
+  inside.onSocketConnected = function () {
+    const { packetQueue } = this;
+    packetQueue.queue = packetQueue.queue.filter(({ request }) => !own.includes(request.header?.type));
+    onSocketConnected.call(this);
   };
 }
 

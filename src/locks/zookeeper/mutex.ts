@@ -9,7 +9,7 @@ import { joinTwin, type Line, placesAhead, settleMutex } from './mutex-claims.js
 import { flight, makeNode, tidy, tokenOf } from './nodes.js';
 import { type Notes, notesAmong } from './notes.js';
 import { mode } from './requests.js';
-import { attempts, busy, grantOf, ownClaim, retryAfter, type Step, tooHeavy, twoLayouts } from './step.js';
+import { busy, grantOf, ownClaim, retryAfter, type Step, tooHeavy, twoLayouts } from './step.js';
 
 /** Beyond so many claims ahead, whoever asks again looks only whether the one just ahead is still there. */
 const longLine = 50;
@@ -32,13 +32,12 @@ export async function enterMutex(step: Step, layout: LockLayout, key: string): P
   const claim = ownClaim(step, first, key);
   const refused = await lookFirst(step, first, claim);
   if (refused) return refused;
-  for (let attempt = 0; attempt < attempts; attempt++) {
+  for (;;) {
     step.checkTime();
     if (claim.doubtful) await settleMutex(claim, layout);
     const answer = await ask(step, first, claim, layout);
     if (answer) return answer;
   }
-  throw new Error(`"${paths.resource}" changes too fast to be entered`);
 }
 
 /** A try that is likely to be refused writes nothing before it has seen that it may not be. */

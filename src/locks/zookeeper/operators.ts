@@ -1,8 +1,9 @@
+import { randomUUID } from 'node:crypto';
 import { ConfigError } from '../../errors.js';
 import { contendersOf } from './contenders.js';
 import { decodeFacts, isOurs } from './facts.js';
 import { find } from './find.js';
-import { flight, makeNode } from './nodes.js';
+import { flight, makeNode, nothing } from './nodes.js';
 import { capacityNote, isCapacityNote, isPauseNote, pauseNote } from './notes.js';
 import type { Paths } from './paths.js';
 import { declaredIn } from './pool.js';
@@ -50,11 +51,11 @@ async function sendAway(requests: Requests, { queue }: Paths, capacity: number |
   await flight(heavy.map((path) => requests.remove(path)));
 }
 
-/** Whoever is first watches the data of the semaphore. It stays as it is. */
+/** Whoever is first watches the leases of the semaphore. They stay as they are: nobody sees one that comes and goes at once. */
 async function poke(requests: Requests, { base }: Paths): Promise<void> {
-  const node = await requests.read(base);
-  // If somebody else sets it meanwhile, that does as well.
-  if (node) await requests.write(base, node.data, node.stat.version).catch(() => {});
+  const passing = `${base}/${randomUUID()}`;
+  // Where there is no semaphore yet, nobody is first.
+  await requests.commit([{ create: passing, data: nothing, mode: mode.ephemeral }, { remove: passing }]);
 }
 
 /**
@@ -67,12 +68,13 @@ export async function pause(
   paths: Paths,
   ms: number,
   reason: string | undefined,
-): Promise<void> {
+): Promise<{ readonly isSemaphore: boolean }> {
   const note = ms > 0 ? { name: pauseNote(Date.now() + ms), data: reason ?? '' } : undefined;
   const [, node] = await flight([requests.sync(paths.base), requests.read(paths.base)]);
   const isSemaphore = node !== undefined && declaredIn(node) !== undefined;
   const places = isSemaphore ? [paths.queue] : [paths.base, paths.queue];
   await flight(places.map((place) => replaceNotes(requests, place, isPauseNote, note)));
+  return { isSemaphore };
 }
 
 interface Note {

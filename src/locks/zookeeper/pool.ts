@@ -14,7 +14,7 @@ export interface Pool {
   readonly notes: Notes;
   /** The names of its leases: whatever is a child of its node, as kazoo counts. */
   readonly leases: readonly string[];
-  /** Its node, whose data is the capacity that was declared. */
+  /** Its node, as it was no later than these. Its data is the capacity that was declared. */
   readonly node: Node;
   /** The capacity in force. */
   readonly capacity: number;
@@ -32,12 +32,12 @@ export async function look(step: Step, claim?: OwnClaim): Promise<Pool | undefin
   const { session, paths, side } = step;
   const { requests } = session;
   const isFirst = claim?.state === 'place' && claim.ahead === 0;
-  const watched = isFirst && side.watches.add(claim, paths.base);
-  const [, inQueue, inBase, node] = await flight([
+  const list = (watch: boolean) => requests.list(paths.base, watch);
+  const [, inQueue, node, inBase] = await flight([
     requests.sync(paths.base),
     requests.list(paths.queue),
-    requests.list(paths.base, watched),
-    requests.read(paths.base, watched),
+    requests.read(paths.base),
+    isFirst ? side.watches.ask(claim, paths.base, list) : list(false),
   ]);
   return poolOf(step, inQueue, inBase, node);
 }
@@ -49,11 +49,11 @@ export async function joinQueue(step: Step, claim: OwnClaim): Promise<Pool | und
   const [name] = contenderNames(claim.guid, 'lock');
   const data = encodeFacts({ ...claim.facts, waiting: step.request.placeLife });
   claim.doubtful = true;
-  const [place, inQueue, inBase, node] = await flight([
+  const [place, inQueue, node, inBase] = await flight([
     requests.create(`${paths.queue}/${name}`, data, mode.ephemeralSequential),
     requests.list(paths.queue),
-    requests.list(paths.base),
     requests.read(paths.base),
+    requests.list(paths.base),
   ]);
   claim.doubtful = false;
   claim.nodes = place === undefined ? [] : [place];

@@ -1,5 +1,5 @@
 import type { Result, Stat, ZooKeeperClient } from './client.js';
-import { reasonOf, ZooKeeperError, zooKeeperError } from './error.js';
+import { isCollision, ZooKeeperError, zooKeeperError } from './error.js';
 import { sendTogether, sync } from './internals.js';
 
 export const mode = { persistent: 0, ephemeral: 1, ephemeralSequential: 3 } as const;
@@ -15,10 +15,10 @@ export type Operation =
   | { readonly write: string; readonly data: Buffer }
   | { readonly remove: string };
 
-/** How a transaction went: all of it, or nothing, and why. */
+/** How a transaction went: all of it was done; or nothing, for somebody else was first. */
 export type Committed =
   | { readonly done: true; readonly results: readonly Result[] }
-  | { readonly done: false; readonly reason: string; readonly at: Operation };
+  | { readonly done: false };
 
 interface Outstanding {
   readonly sentAt: number;
@@ -117,10 +117,9 @@ export class Requests {
     }
     return this.#ask<Committed>((done) =>
       transaction.commit((error, results) => {
-        const at = results?.findIndex(({ err }) => err) ?? -1;
-        if (!results || at === -1) return done(error, { done: true, results: results ?? [] });
-        const reason = reasonOf(results[at]?.err ?? 0);
-        return done(null, { done: false, reason, at: operations[at] as Operation });
+        const failed = results?.find(({ err }) => err);
+        if (isCollision(failed?.err)) return done(null, { done: false });
+        return done(error, { done: true, results: results ?? [] });
       }),
     );
   }

@@ -6,7 +6,7 @@ import { makeLeases } from './leases.js';
 import { flight, nameOf, tidy } from './nodes.js';
 import { alsoDeclared, earlierRuns, joinQueue, look, makePool, type Pool } from './pool.js';
 import { settlePlace, settleSemaphore, takeOverLease } from './semaphore-claims.js';
-import { attempts, busy, grantOf, ownClaim, retryAfter, type Step, tooHeavy, twoLayouts } from './step.js';
+import { busy, grantOf, ownClaim, retryAfter, type Step, tooHeavy, twoLayouts } from './step.js';
 
 /** How long a try waits for those ahead in the queue when there is room: they are about to take it and leave. */
 const patience = 50;
@@ -72,7 +72,7 @@ async function acquire(asking: Asking): Promise<Entered> {
   const leader = claims[0] as OwnClaim;
   const refused = await lookFirst(asking, leader);
   if (refused) return refused;
-  for (let attempt = 0; attempt < attempts; attempt++) {
+  for (;;) {
     step.checkTime();
     for (const claim of claims) if (claim.doubtful) await settleSemaphore(step, claim);
     if (leader.state === 'permit') return granted(asking, [leader], undefined);
@@ -81,7 +81,6 @@ async function acquire(asking: Asking): Promise<Entered> {
     const answer = pool && (await judge(asking, leader, pool));
     if (answer) return answer;
   }
-  throw new Error(`"${step.paths.resource}" changes too fast to be entered`);
 }
 
 /** A try that is likely to be refused writes nothing before it has seen that it may not be. */
@@ -180,13 +179,15 @@ function watch({ side, session, paths }: Step, claim: OwnClaim, place: string, p
   for (const note of [pause, override]) {
     if (note) side.watches.node(claim, `${paths.queue}/${note.name}`);
   }
-  if (!side.watches.add(claim, paths.base)) return;
   const { requests } = session;
-  const changed = () => side.watches.changed(session, paths.base);
-  flight([requests.list(paths.base, true), requests.read(paths.base, true)]).then(([names, node]) => {
-    const same = names?.length === pool.leases.length && node?.stat.version === pool.node.stat.version;
-    if (!same) changed();
-  }, changed);
+  const list = async (watch: boolean) => {
+    // Who is told already needs not ask.
+    if (!watch) return;
+    const [stat, names] = await flight([requests.stat(paths.base), requests.list(paths.base, watch)]);
+    if (stat?.cversion !== pool.node.stat.cversion) side.watches.changed(session, paths.base);
+    return names;
+  };
+  side.watches.ask(claim, paths.base, list).catch(() => {});
 }
 
 function justAhead({ contenders }: Pool, place: string): string | undefined {

@@ -9,7 +9,6 @@ import { toldToCallers, ZooKeeperError } from './error.js';
 import { inspect } from './inspect.js';
 import type { Layout } from './layout.js';
 import { enterMutex } from './mutex.js';
-import { tidy } from './nodes.js';
 import { evict, pause, setCapacity } from './operators.js';
 import { pathsOf } from './paths.js';
 import { Refusals } from './refusals.js';
@@ -19,6 +18,7 @@ import type { Session } from './session.js';
 import { Sessions } from './sessions.js';
 import type { ZooKeeperSource } from './source.js';
 import type { Side, Step } from './step.js';
+import { sweep } from './sweep.js';
 import { Watches } from './watches.js';
 
 export interface ServiceSettings {
@@ -76,6 +76,7 @@ export class ZooKeeperService {
     const step: Step = {
       side: this.#side,
       request,
+      layout,
       paths: this.#paths(request.resource),
       session: own ?? session,
       leave: (claim) => this.#claims.leave(claim, left()),
@@ -149,8 +150,8 @@ export class ZooKeeperService {
   pause(resource: string, ms: number, options: CallOptions & { reason?: string }): Promise<void> {
     return this.#operate(options, async (session) => {
       const paths = this.#paths(resource);
-      await pause(session, paths, ms, options.reason);
-      if (ms === 0) this.#sweep(session, [paths.base, paths.queue]);
+      const { isSemaphore } = await pause(session, paths, ms, options.reason);
+      if (ms === 0 && this.#settings.sweep) sweep(session.requests, paths, isSemaphore);
     });
   }
 
@@ -158,16 +159,34 @@ export class ZooKeeperService {
     return this.#operate(options, (session) => evict(session, this.#paths(claim.resource), claim.id));
   }
 
-  /** Permits that are still held are left to lapse with their session; all else goes at once. */
+  /** Permits that are still held are left to lapse; all else goes at once. */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    for (const session of await this.#sessions.all()) {
-      const holds = [...this.#claims.of(session)].some(({ state }) => state === 'permit');
-      if (holds) session.drop();
-      else await session.close();
-    }
+    await Promise.all((await this.#sessions.end()).map((session) => this.#end(session)));
     this.#claims.stop();
+  }
+
+  async #end(session: Session): Promise<void> {
+    const claims = [...this.#claims.of(session)];
+    if (!session.owned) return await this.#handBack(session, claims);
+    if (claims.some(({ state }) => state === 'permit')) session.drop();
+    else await session.close();
+  }
+
+  /** The client lives on, and what was made in its session with it. So permits lapse as while this was open. */
+  async #handBack(session: Session, claims: readonly OwnClaim[]): Promise<void> {
+    const leaving = claims.map((claim) =>
+      this.#claims.turn([claim.key], async () => {
+        if (claim.state !== 'permit') await this.#claims.leave(claim, 0);
+      }),
+    );
+    await Promise.allSettled(leaving);
+    await this.#endIfIdle(session);
+  }
+
+  async #endIfIdle(session: Session): Promise<void> {
+    if (this.#claims.of(session).next().done) await session.close();
   }
 
   #paths(resource: string) {
@@ -192,11 +211,8 @@ export class ZooKeeperService {
 
   #gone(claim: OwnClaim): void {
     this.#side.watches.remove(claim);
-    this.#sweep(claim.session, [claim.paths.base, claim.paths.queue]);
-  }
-
-  #sweep({ requests }: Session, paths: readonly string[]): void {
-    if (this.#settings.sweep) tidy(requests, paths);
+    if (this.#closed) void this.#endIfIdle(claim.session);
+    if (this.#settings.sweep) sweep(claim.session.requests, claim.paths, claim.layout === 'semaphore');
   }
 }
 

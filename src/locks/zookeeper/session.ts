@@ -1,6 +1,6 @@
 import type { ZooKeeperClient } from './client.js';
 import { ZooKeeperError } from './error.js';
-import { abandon, leaveServer, survive } from './internals.js';
+import { abandon, leaveServer, sayOnce, survive } from './internals.js';
 import { Requests } from './requests.js';
 
 export interface SessionOptions {
@@ -58,6 +58,7 @@ export class Session {
     survive(client, (error) => {
       this.#why = new ZooKeeperError('CONNECTION_LOSS', { cause: error });
     });
+    sayOnce(client);
     client.on('state', this.#onState);
     this.#beats = setInterval(() => this.#beat(), Math.min(options.beat, this.#patience / 3));
     this.#beats.unref();
@@ -77,6 +78,11 @@ export class Session {
 
   get over(): boolean {
     return this.#state === 'over';
+  }
+
+  /** Whether the client ends with it. */
+  get owned(): boolean {
+    return this.#options.owned;
   }
 
   /** Milliseconds that the server granted. */
@@ -113,8 +119,14 @@ export class Session {
     if (name === 'SYNC_CONNECTED') this.#onConnected();
     else if (name === 'DISCONNECTED') this.#onDisconnected();
     else if (name === 'EXPIRED') this.#end(new ZooKeeperError('SESSION_EXPIRED'));
-    else if (name === 'AUTH_FAILED') this.#end(new ZooKeeperError('AUTH_FAILED'));
+    else if (name === 'AUTH_FAILED') this.#refused();
   };
+
+  /** The library would connect again, to be refused again. */
+  #refused(): void {
+    this.#end(new ZooKeeperError('AUTH_FAILED'));
+    if (this.#options.owned) abandon(this.#client);
+  }
 
   #onConnected(): void {
     this.#state = 'connected';

@@ -1,4 +1,5 @@
 import { ConfigError, CoordinatorUnavailableError } from '../../errors.js';
+import { ZooKeeperError } from './error.js';
 import { Session, type SessionOptions } from './session.js';
 import type { ZooKeeperSource } from './source.js';
 
@@ -24,6 +25,7 @@ export class Sessions {
   readonly #listeners: Listeners;
   readonly #open = new Map<number, Promise<Session>>();
   readonly #former = new Set<bigint>();
+  #ended = false;
 
   /** `tick`: of the servers, in milliseconds. */
   constructor(source: ZooKeeperSource, tick: number, listeners: Listeners) {
@@ -64,6 +66,8 @@ export class Sessions {
   }
 
   #get(lease: number): Promise<Session> {
+    // A step that waited for another may come here when all is over.
+    if (this.#ended) return Promise.reject(new ZooKeeperError('SESSION_EXPIRED'));
     // A client that was handed over has one session, whatever is asked for.
     const key = this.#source.owned ? lease : 0;
     const known = this.#open.get(key);
@@ -102,8 +106,9 @@ export class Sessions {
     this.#former.delete(oldest as bigint);
   }
 
-  /** All that are open; those that are being opened too. */
-  async all(): Promise<Session[]> {
+  /** No more are opened. Those that are open, or were being opened. */
+  async end(): Promise<Session[]> {
+    this.#ended = true;
     const opened = await Promise.allSettled(this.#open.values());
     return opened.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
   }

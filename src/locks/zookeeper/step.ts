@@ -3,6 +3,7 @@ import type { Busy, Claim, EnterRequest, Grant } from '../coordinator.js';
 import type { OwnClaim } from './claim.js';
 import type { Claims } from './claims.js';
 import { type Facts, factsOf } from './facts.js';
+import type { Layout } from './layout.js';
 import type { Notes } from './notes.js';
 import type { Paths } from './paths.js';
 import type { Refusals } from './refusals.js';
@@ -24,16 +25,17 @@ export interface Side {
 export interface Step {
   readonly side: Side;
   readonly request: EnterRequest;
+  readonly layout: Layout;
   readonly paths: Paths;
   readonly session: Session;
   /** Removes all that a claim has. */
   leave(claim: OwnClaim): Promise<unknown>;
-  /** Throws when the caller has been told that there is no answer: nothing is granted from then on. */
+  /**
+   * Throws when the caller has been told that there is no answer: nothing is granted from then on. A step that finds the
+   * ground shifting begins again until then.
+   */
   checkTime(): void;
 }
-
-/** A step that finds the ground shifting begins again; so often, at most. */
-export const attempts = 5;
 
 /** Milliseconds after which asking again is worth it, where nothing is known that ends by itself. */
 const someTime = 1_000;
@@ -47,11 +49,13 @@ export function busy(notes: Notes, ownUntil?: number): Busy {
 }
 
 /** Remembers that the claim asks, from now on. */
-export function ownClaim({ side, request, paths, session }: Step, claim: Claim, key: string): OwnClaim {
+export function ownClaim(step: Step, claim: Claim, key: string): OwnClaim {
+  const { side, request, layout, paths, session } = step;
   const facts: Facts = factsOf(request, claim);
   const known = side.claims.get(key);
   if (!known) {
-    return side.claims.add({ key, paths, session, facts, until: performance.now() + request.lease });
+    const until = performance.now() + request.lease;
+    return side.claims.add({ key, layout, paths, session, facts, until });
   }
   known.facts = { ...facts, ...(known.facts.since !== undefined && { since: known.facts.since }) };
   return known;

@@ -25,8 +25,25 @@ export class Watches {
     this.#listeners = listeners;
   }
 
-  /** Whether the node is to be watched with a request of the caller's own. It has to call `changed` if it is not there. */
-  add(claim: OwnClaim, path: string): boolean {
+  /**
+   * Asks with a request that also watches, unless the node is watched already. If it is not there, or there was no answer,
+   * it is not watched, which counts as a change.
+   */
+  ask<T>(
+    claim: OwnClaim,
+    path: string,
+    request: (watch: boolean) => Promise<T | undefined>,
+  ): Promise<T | undefined> {
+    const watch = this.#add(claim, path);
+    const answer = request(watch);
+    if (!watch) return answer;
+    const tell = () => this.changed(claim.session, path);
+    answer.then((found) => found ?? tell(), tell);
+    return answer;
+  }
+
+  /** Whether it has to be watched for that. */
+  #add(claim: OwnClaim, path: string): boolean {
     const watched = this.#watched(claim.session);
     const claims = watched.claims.get(path);
     claim.watching.add(path);
@@ -34,7 +51,7 @@ export class Watches {
       claims.add(claim);
       return false;
     }
-    const bytes = path.length + 4;
+    const bytes = bytesOf(path);
     if (watched.bytes + bytes > mostBytes) return false;
     watched.bytes += bytes;
     watched.claims.set(path, new Set([claim]));
@@ -43,10 +60,10 @@ export class Watches {
 
   /** Tells the claim when the node changes or goes, or is gone already. */
   node(claim: OwnClaim, path: string): void {
-    if (!this.add(claim, path)) return;
-    const { session } = claim;
-    const tell = () => this.changed(session, path);
-    session.requests.read(path, true).then((node) => node ?? tell(), tell);
+    const { requests } = claim.session;
+    this.ask(claim, path, async (watch) => (watch ? await requests.read(path, watch) : undefined)).catch(
+      () => {},
+    );
   }
 
   /** Something has happened to the node. */
@@ -55,7 +72,7 @@ export class Watches {
     const claims = watched.claims.get(path);
     if (!claims) return;
     watched.claims.delete(path);
-    watched.bytes -= path.length + 4;
+    watched.bytes -= bytesOf(path);
     for (const claim of claims) {
       claim.watching.delete(path);
       this.#listeners.call(claim.key);
@@ -76,4 +93,9 @@ export class Watches {
     this.#of.set(session, watched);
     return watched;
   }
+}
+
+/** As it stands in the packet. */
+function bytesOf(path: string): number {
+  return 4 + Buffer.byteLength(path);
 }
