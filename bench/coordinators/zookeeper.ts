@@ -16,8 +16,14 @@ const coordinatorAt = (url: string) => zookeeperCoordinator(url, { tickTime: '25
 export const zookeeper: CoordinatorBench = {
   pairs,
   processes: 2,
-  semaphores: { contenders: { semaphore: ours(coordinatorAt) }, bars: {} },
-  mutexes: { contenders: { mutex: ours(coordinatorAt) }, bars: {} },
+  semaphores: {
+    contenders: { semaphore: ours(coordinatorAt) },
+    bars: { semaphore: { capacityUsed: atLeast(0.93) } },
+  },
+  mutexes: {
+    contenders: { mutex: ours(coordinatorAt) },
+    bars: { mutex: { capacityUsed: atLeast(0.85) } },
+  },
   countRequests: countPackets,
 };
 
