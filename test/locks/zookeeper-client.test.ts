@@ -4,7 +4,17 @@ import { zookeeperCoordinator } from 'lockkeeper/zookeeper';
 import zookeeper from 'node-zookeeper-client';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Coordinator } from '../../src/locks/coordinator.js';
-import { enters, exit, hold, newId, renew, soon, standInLine } from '../conformance/coordinator/kit.js';
+import {
+  ask,
+  enters,
+  exit,
+  granted,
+  hold,
+  newId,
+  renew,
+  soon,
+  standInLine,
+} from '../conformance/coordinator/kit.js';
 import { startProxy } from '../support/proxy.js';
 import { useShared } from '../support/servers/index.js';
 import { until } from '../support/until.js';
@@ -94,6 +104,19 @@ describe('a client that was handed over', () => {
     await exit(coordinator, name, held);
     await coordinator.close();
     expect(client.getState()).toEqual(zookeeper.State.SYNC_CONNECTED);
+  });
+
+  it('may have a root of its own', async () => {
+    const root = await raw.create(`/root-${randomUUID()}`);
+    const client = clientFor(`${raw.hosts}${root}`, 5_000);
+    client.connect();
+    const coordinator = open(client as never);
+    for (const layout of ['lock', 'both', 'semaphore']) {
+      const us = coordinator.layout!(layout);
+      const { token } = granted(await us.enter(ask(layout, newId(), { lease }))).grants[0]!;
+      expect(token).toBe((await us.inspect(layout, soon)).holders[0]!.token);
+      expect(await raw.list(`${root}/lk`)).toContain(layout);
+    }
   });
 
   it('has nothing left in it for long when it is used no more', async () => {

@@ -7,12 +7,15 @@ import type { ZooKeeperClient } from './client.js';
 export interface Internals {
   socket?: Connection;
   pendingBuffer: Buffer | null;
+  /** Of ours: the answer that is being read. */
+  answer?: Buffer;
+  readonly chrootPath?: string;
   readonly packetQueue: {
     queue: { readonly request: { readonly header: { readonly type: number } | null } }[];
   };
   onSocketConnected(this: Internals): void;
   onSocketData(this: Internals, data: Buffer): void;
-  queue(request: Packet, done: (error: unknown) => void): void;
+  queue(request: Packet, done: (error: unknown, response?: Response) => void): void;
   setState(state: number): void;
   connect(): void;
 }
@@ -27,16 +30,20 @@ interface Connection {
 }
 
 /** A request, as its queue takes it. */
-interface Packet {
+export interface Packet {
   /** `xid` is filled in when it is sent. `type` says how the answer is read, and is not what is sent. */
   readonly header: { readonly type: number; xid: number };
   readonly payload: undefined;
   toBuffer(): Buffer;
 }
 
+interface Response {
+  readonly payload: { readonly path: string } | null;
+}
+
 const nothing = Buffer.alloc(0);
 const closing = -1;
-const op = { delete: 2, sync: 9, auth: 100, setWatches: 101 } as const;
+const op = { auth: 100, setWatches: 101 } as const;
 
 /** Whether it can be used at all. */
 export function hasInternals(client: ZooKeeperClient): boolean {
@@ -68,6 +75,7 @@ export function survive(client: ZooKeeperClient, onError: (error: unknown) => vo
     const { socket } = this;
     try {
       for (const answer of answers.in(data, socket)) {
+        this.answer = answer;
         onSocketData.call(this, answer);
         if (socket?.destroyed) return;
       }
@@ -143,28 +151,7 @@ export function abandon(client: ZooKeeperClient): void {
   const inside = client.connectionManager as Internals;
   // While it waits to try the next server, the library would connect after all, and again and again.
   inside.connect = () => {};
+  inside.onSocketConnected = () => leaveServer(client);
   inside.setState(closing);
   leaveServer(client);
-}
-
-/**
- * Brings the server that we are connected to up to date, so that what is read behind it is no older than now. The library
- * cannot read the answer, and is made to take it for that of a delete: a header and nothing else.
- */
-export function sync(client: ZooKeeperClient, path: string, done: (error: unknown) => void): void {
-  const packet: Packet = {
-    header: { type: op.delete, xid: 0 },
-    payload: undefined,
-    toBuffer: () => {
-      const text = Buffer.from(path);
-      const buffer = Buffer.alloc(16 + text.length);
-      const fields = [12 + text.length, packet.header.xid, op.sync, text.length];
-      fields.forEach((field, i) => {
-        buffer.writeInt32BE(field, 4 * i);
-      });
-      text.copy(buffer, 16);
-      return buffer;
-    },
-  };
-  client.connectionManager?.queue(packet, done);
 }

@@ -28,6 +28,7 @@ export async function settleMutex(claim: OwnClaim, layout: LockLayout): Promise<
   const { requests } = claim.session;
   await flight(locks.slice(count).map((path) => requests.remove(path)));
   claim.nodes = locks.slice(0, count);
+  claim.token = undefined;
 }
 
 /** A node of this claim that another session has made: of another side, or one of ours that is over. */

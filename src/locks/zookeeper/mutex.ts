@@ -109,33 +109,35 @@ async function join(step: Step, claim: OwnClaim, layout: LockLayout): Promise<Li
   const { requests } = step.session;
   const { base } = step.paths;
   claim.doubtful = true;
-  const [nodes, children] = await flight([makeContenders(step, claim, layout), requests.list(base)]);
+  const [made, children] = await flight([makeContenders(step, claim, layout), requests.list(base)]);
   claim.doubtful = false;
-  if (!nodes) {
+  if (!made) {
     await makeNode(requests, base);
     return undefined;
   }
+  const { nodes, token } = made;
   claim.nodes = nodes;
+  claim.token = token;
   claim.version = 0;
   warnOfManySequences(nodes[0] as string);
   return lineOf(children ?? []);
 }
 
-/** Their paths; nothing when there is no parent. */
+/** Their paths, and the token if it is told already; nothing when there is no parent. */
 async function makeContenders(
-  { session: { requests }, paths: { base }, request: { line, placeLife } }: Step,
+  { side, session: { requests }, paths: { base }, request: { line, placeLife } }: Step,
   claim: OwnClaim,
   layout: LockLayout,
-): Promise<string[] | undefined> {
+): Promise<{ nodes: string[]; token?: bigint } | undefined> {
   const data = encodeFacts({ ...claim.facts, ...(line && { waiting: placeLife }) });
   const [one, ...more] = contenderNames(claim.guid, layout).map((name) => `${base}/${name}`);
   if (more.length === 0) {
-    const made = await requests.create(one as string, data, mode.ephemeralSequential);
-    return made === undefined ? undefined : [made];
+    const made = await requests.createTold(one as string, data, mode.ephemeralSequential);
+    return made && { nodes: [made.path], ...(side.fencing && { token: tokenOf(made.stat) }) };
   }
   const all = [one as string, ...more].map((create) => ({ create, data, mode: mode.ephemeralSequential }));
   const made = await requests.commit(all);
-  return made.done ? made.results.map(({ path }) => path as string) : undefined;
+  return made.done ? { nodes: made.results.map(({ path }) => path as string) } : undefined;
 }
 
 function lineOf(children: readonly string[]): Line {
@@ -180,7 +182,7 @@ function queued({ side, request }: Step, claim: OwnClaim, notes: Notes): Queued 
   return { kind: 'queued', ahead: claim.ahead, retryAfter: retryAfter(notes) };
 }
 
-/** Whoever stood in line says that it waits no more, which also brings the token. */
+/** Whoever stood in line says that it waits no more. */
 async function grant(step: Step, claim: OwnClaim): Promise<Granted | undefined> {
   const { session, request, side } = step;
   const [node] = claim.nodes as readonly [string];
@@ -189,7 +191,7 @@ async function grant(step: Step, claim: OwnClaim): Promise<Granted | undefined> 
     step.checkTime();
     claim.facts = { ...claim.facts, since: Date.now() };
     stat = await session.requests.write(node, encodeFacts(claim.facts));
-  } else if (side.fencing) {
+  } else if (side.fencing && claim.token === undefined) {
     stat = await session.requests.stat(node);
   } else {
     return granted(step, claim);

@@ -1,12 +1,19 @@
 import type { Result, Stat, ZooKeeperClient } from './client.js';
 import { isCollision, ZooKeeperError, zooKeeperError } from './error.js';
-import { sendTogether, sync } from './internals.js';
+import { sendTogether } from './internals.js';
+import { createTold, sync } from './packets.js';
 
 export const mode = { persistent: 0, ephemeral: 1, ephemeralSequential: 3 } as const;
 
 /** A node as it was read. */
 export interface Node {
   readonly data: Buffer;
+  readonly stat: Stat;
+}
+
+/** A node as it was made. */
+export interface Made {
+  readonly path: string;
   readonly stat: Stat;
 }
 
@@ -60,6 +67,17 @@ export class Requests {
   create(path: string, data: Buffer, how: number): Promise<string | undefined> {
     return this.#ask<string | undefined>(
       (done) => this.#client.create(path, data, how, done),
+      () => undefined,
+    );
+  }
+
+  /** The same, with what is said of it. */
+  createTold(path: string, data: Buffer, how: number): Promise<Made | undefined> {
+    return this.#ask<Made | undefined>(
+      (done) =>
+        createTold(this.#client, path, data, how, (error, made, stat) =>
+          done(error, made === undefined || !stat ? undefined : { path: made, stat }),
+        ),
       () => undefined,
     );
   }
