@@ -1,5 +1,6 @@
 import { createWorker, currentTask, limited, locked, type ResourceOptions, type Worker } from 'lockkeeper';
 import { afterEach, describe, expect, it } from 'vitest';
+import { chain } from '../../src/locks/local-line.js';
 import type { App } from '../../src/tasks/app.js';
 import { until } from '../support/until.js';
 
@@ -99,7 +100,9 @@ export function flowSuite(name: string, harness: FlowHarness): void {
       const calls = await one.tasks.delayMany(Array.from({ length: 80 }, (_, n) => [n] as [number]));
       await Promise.all(calls.map((call) => call.get({ timeout: '30s' })));
       const shift = Math.max(...order.map((n, place) => Math.abs(n - place)));
-      expect(shift).toBeLessThanOrEqual(one.worker.settings.concurrency + two.worker.settings.concurrency);
+      // One grant serves its worker's next messages while those of the other are on their way into the room.
+      const slots = one.worker.settings.concurrency + two.worker.settings.concurrency;
+      expect(shift).toBeLessThanOrEqual(slots + chain.runs);
     });
 
     it('of a worker that died run again, and its capacity is free within one lease', async () => {
