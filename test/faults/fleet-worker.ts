@@ -1,20 +1,34 @@
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createLocks, type Permit } from 'lockkeeper';
+import { setAhead } from '../support/set-ahead.js';
+
+/** What a process of a fleet is told. */
+export interface FleetWorkerSpec {
+  /** Of the coordinator. */
+  readonly url: string;
+  /** Milliseconds. */
+  readonly lease: number;
+  /** What it wants: names with a capacity each. */
+  readonly capacities: Readonly<Record<string, number>>;
+  readonly layout?: string;
+  /** Milliseconds between turns, at most: where nobody stands in line, whoever asks again at once keeps all others out. */
+  readonly rest?: number;
+  /** How many milliseconds its wall clock is ahead of the machine's. */
+  readonly ahead?: number;
+}
 
 /**
- * A process that never stops wanting the same resources, whatever it is told, until it reads `end`. Arguments: the
- * coordinator's URL, the lease in milliseconds, and what it wants: JSON of names with a capacity each.
+ * A process that never stops wanting the same resources, whatever it is told, until it reads `end`. Its argument is JSON.
  *
  * Prints what it sees as JSON in lines: `in` when it finds that it holds a permit, `out` with the last moment at which it
  * found so, and `error` with the name of one.
  */
-const [url, lease, wanted] = process.argv.slice(2) as [string, string, string];
-const capacities = JSON.parse(wanted) as Record<string, number>;
-const resources = Object.entries(capacities).map(([name, capacity]) => [
-  name,
-  { capacity, lease: Number(lease) },
-]);
+const spec = JSON.parse(process.argv[2] ?? '') as FleetWorkerSpec;
+const { url, lease, capacities, layout, rest = 0, ahead = 0 } = spec;
+if (ahead !== 0) setAhead(ahead);
+const options = { lease, ...(layout && { layout }) };
+const resources = Object.entries(capacities).map(([name, capacity]) => [name, { capacity, ...options }]);
 const locks = createLocks({ coordinator: url, resources: Object.fromEntries(resources) });
 const loopsPerResource = 2;
 /** How long a permit is held at most, in milliseconds. */
@@ -58,6 +72,7 @@ async function loop(resource: string, capacity: number): Promise<void> {
   while (!over) {
     try {
       await turn(resource, capacity);
+      if (rest > 0) await sleep(Math.random() * rest);
     } catch (error) {
       tell({ kind: 'error', name: (error as Error).name });
       await sleep(20);

@@ -1,7 +1,9 @@
 import { type Peer, startScript } from '../support/peer.js';
-import { startProxy, type TcpProxy } from '../support/proxy.js';
+import type { TcpProxy } from '../support/proxy.js';
 import { until } from '../support/until.js';
+import type { FleetWorkerSpec } from './fleet-worker.js';
 import { Referee, type Stay } from './referee.js';
+import { throughProxies } from './side.js';
 
 type Told =
   | {
@@ -17,14 +19,10 @@ type Told =
   | { readonly kind: 'error'; readonly name: string }
   | { readonly kind: 'end' };
 
-export interface FleetOptions {
-  /** Of the coordinator. */
-  readonly url: string;
+export interface FleetOptions extends Omit<FleetWorkerSpec, 'ahead'> {
   readonly workers: number;
-  /** Milliseconds. */
-  readonly lease: number;
-  /** What they want: names with a capacity each. */
-  readonly capacities: Readonly<Record<string, number>>;
+  /** For each worker, how many milliseconds its wall clock is ahead of the machine's. */
+  readonly ahead?: readonly number[];
 }
 
 /** A process of the fleet, which reaches each server through a proxy of its own. */
@@ -105,19 +103,26 @@ export class Fleet {
   }
 
   async start(): Promise<this> {
-    await Promise.all(Array.from({ length: this.#options.workers }, () => this.join()));
+    const { workers, ahead = [] } = this.#options;
+    await Promise.all(Array.from({ length: workers }, (_, i) => this.join(ahead[i])));
     await this.goesOn();
     return this;
   }
 
-  async join(): Promise<void> {
-    const { url, lease, capacities } = this.#options;
-    const ports = [...url.matchAll(/127\.0\.0\.1:(\d+)/g)].map(([, port]) => Number(port));
-    const proxies = await Promise.all(ports.map((port) => startProxy(port)));
-    const reached = proxies.reduce((url, proxy) => proxy.url(url), url);
-    const script = new URL('fleet-worker.ts', import.meta.url);
-    const peer = await startScript(script, reached, String(lease), JSON.stringify(capacities));
-    this.members.push(new Member(peer, proxies, this.referee, this.errors));
+  get acquisitions(): number {
+    return this.referee.acquisitions;
+  }
+
+  get violations(): string[] {
+    return this.referee.violations;
+  }
+
+  async join(ahead = 0): Promise<void> {
+    const { workers: _, ahead: __, ...wanted } = this.#options;
+    const through = await throughProxies(wanted.url);
+    const spec: FleetWorkerSpec = { ...wanted, url: through.url, ahead };
+    const peer = await startScript(new URL('fleet-worker.ts', import.meta.url), JSON.stringify(spec));
+    this.members.push(new Member(peer, through.proxies, this.referee, this.errors));
   }
 
   /** One is killed, and another comes in its place. */

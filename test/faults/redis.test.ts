@@ -1,17 +1,17 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import { Redis } from 'ioredis';
-import { createLocks, type Locks, PermitLostError } from 'lockkeeper';
+import { createLocks } from 'lockkeeper';
 import { redisCoordinator } from 'lockkeeper/redis';
 import { afterEach, describe, expect, it } from 'vitest';
 import { CoordinatorUnavailableError } from '../../src/errors.js';
-import type { Coordinator } from '../../src/locks/coordinator.js';
 import { ask, enters, hold, newId, renew, soon, standInLine } from '../conformance/coordinator/kit.js';
-import { startScript } from '../support/peer.js';
-import { startProxy, type TcpProxy } from '../support/proxy.js';
 import { useRedis, useRedisSentinel, useShared } from '../support/servers/index.js';
 import { until } from '../support/until.js';
 import { Fleet } from './fleet.js';
+import { holderSuite } from './holders.js';
 import { redisFaults } from './redis-faults.js';
+import { counts, newName, nothingLeft, openSide, type Side } from './side.js';
 
 /** Milliseconds. */
 const lease = 1_000;
@@ -23,38 +23,16 @@ afterEach(async () => {
   for (const end of ends.splice(0).reverse()) await end();
 });
 
-/** A side that reaches the server through a proxy. */
-interface Side {
-  readonly proxy: TcpProxy;
-  readonly party: Coordinator;
-  readonly locks: Locks;
-}
-
 async function side(server: { readonly url: string }): Promise<Side> {
-  const proxy = await startProxy(server.url);
-  const party = redisCoordinator(proxy.url(server.url));
-  const locks = createLocks({ coordinator: party, resources: { '*': { lease } } });
-  ends.push(async () => {
-    await locks.close();
-    await party.close();
-    proxy.stop();
-  });
-  return { proxy, party, locks };
+  const opened = await openSide(server.url, redisCoordinator, { '*': { lease } });
+  ends.push(() => opened.close());
+  return opened;
 }
 
 const sides = async (server: { readonly url: string }): Promise<[alice: Side, bob: Side]> => [
   await side(server),
   await side(server),
 ];
-
-/** Who holds and who waits, as another side sees it. */
-async function look({ party }: Side, name: string): Promise<[holders: number, waiting: number]> {
-  const { holders, waiting } = await party.inspect(name, soon);
-  return [holders.length, waiting.length];
-}
-
-let names = 0;
-const newName = () => `fault-${process.pid}-${names++}`;
 
 describe('an answer that is lost', () => {
   const server = useShared('redis');
@@ -65,143 +43,51 @@ describe('an answer that is lost', () => {
   ])('to %s: it is granted when it is asked for again, once', async (_, line) => {
     const [alice, bob] = await sides(server);
     const [name, id] = [newName(), newId()];
-    await hold(alice.party, newName(), { lease });
-    const dropped = alice.proxy.dropReply(name);
-    await expect(alice.party.enter(ask(name, id, { line, lease }))).rejects.toBeInstanceOf(
+    await hold(alice.coordinator, newName(), { lease });
+    const dropped = alice.proxies[0]!.dropReply(name);
+    await expect(alice.coordinator.enter(ask(name, id, { line, lease }))).rejects.toBeInstanceOf(
       CoordinatorUnavailableError,
     );
     await dropped;
 
-    await until(() => enters(alice.party, name, id, { line, lease }));
-    expect((await bob.party.inspect(name, soon)).holders.map((holder) => holder.id)).toEqual([id]);
-    await alice.party.exit([{ resource: name, id }], soon);
-    expect(await look(bob, name)).toEqual([0, 0]);
+    await until(() => enters(alice.coordinator, name, id, { line, lease }));
+    expect((await bob.coordinator.inspect(name, soon)).holders.map((holder) => holder.id)).toEqual([id]);
+    await alice.coordinator.exit([{ resource: name, id }], soon);
+    expect(await nothingLeft(bob.coordinator, name)).toBe(true);
   });
 
   it('to a try that nobody repeats: it is given back', async () => {
     const [alice, bob] = await sides(server);
     const name = newName();
     await (await alice.locks.acquire(newName())).release();
-    const dropped = alice.proxy.dropReply(name);
+    const dropped = alice.proxies[0]!.dropReply(name);
     await expect(alice.locks.tryAcquire(name, { lease: '1m' })).rejects.toBeInstanceOf(
       CoordinatorUnavailableError,
     );
     await dropped;
-    await until(async () => String(await look(bob, name)) === '0,0');
+    await until(() => nothingLeft(bob.coordinator, name));
   });
 
   it('to a release: the permit is back, and once', async () => {
     const [alice, bob] = await sides(server);
     const name = newName();
     const permit = await alice.locks.acquire(name, { lease: '1m' });
-    const dropped = alice.proxy.dropReply(name);
+    const dropped = alice.proxies[0]!.dropReply(name);
     await permit.release();
     await dropped;
     const next = (await bob.locks.tryAcquire(name, { lease: '1m' }))!;
     await sleep(700);
     expect(next.held).toBe(true);
-    expect(await renew(bob.party, name, (await bob.party.inspect(name, soon)).holders[0]!.id)).toBe('kept');
+    expect(
+      await renew(bob.coordinator, name, (await bob.coordinator.inspect(name, soon)).holders[0]!.id),
+    ).toBe('kept');
     await next.release();
   });
 });
 
 describe('a holder', () => {
   const server = useShared('redis');
-  const start = (name: string) =>
-    startScript(new URL('holder.ts', import.meta.url), server.url, name, String(lease));
-  const tokenIn = (line: string) => BigInt(/^held (\d+)$/.exec(line)![1]!);
-
-  it('that is killed comes free within its lease and a second', async () => {
-    const bob = await side(server);
-    const name = newName();
-    await using holder = await start(name);
-    const token = tokenIn(await holder.next());
-    const next = bob.locks.acquire(name);
-    const killed = performance.now();
-    await holder.end('SIGKILL');
-
-    const permit = await next;
-
-    expect(performance.now() - killed).toBeLessThan(lease + 1_000);
-    expect(permit.token).toBeGreaterThan(token);
-  });
-
-  it('that is stopped learns that it lost its permit before it does anything else', async () => {
-    const bob = await side(server);
-    const name = newName();
-    await using holder = await start(name);
-    const token = tokenIn(await holder.next());
-    await holder.freeze();
-    const permit = await bob.locks.acquire(name);
-    await sleep(lease);
-
-    holder.say('check');
-    holder.thaw();
-
-    expect([await holder.next(), await holder.next()].sort()).toEqual([
-      'PermitLostError',
-      'told PermitLostError',
-    ]);
-    expect(permit.token).toBeGreaterThan(token);
-  });
-
-  it('that blocks its event loop learns it as soon as it asks', async () => {
-    const bob = await side(server);
-    const name = newName();
-    await using holder = await start(name);
-    const token = tokenIn(await holder.next());
-    holder.say(`block ${2 * lease}`);
-
-    const permit = await bob.locks.acquire(name);
-
-    expect(await holder.next()).toBe('told PermitLostError');
-    expect(await holder.next()).toBe('PermitLostError');
-    expect(permit.token).toBeGreaterThan(token);
-  });
-
-  it('that is cut off is told before the next one has it, and refused by what keeps the highest token', async () => {
-    const [alice, bob] = await sides(server);
-    const name = newName();
-    const register = { highest: 0n, value: '' };
-    const write = (token: bigint, value: string) => {
-      if (token < register.highest) return false;
-      Object.assign(register, { highest: token, value });
-      return true;
-    };
-    const held = await alice.locks.acquire(name);
-    const { token } = held;
-    expect(write(token, 'first')).toBe(true);
-    let told = Number.POSITIVE_INFINITY;
-    held.signal.addEventListener('abort', () => {
-      told = performance.now();
-    });
-    alice.proxy.pause();
-
-    const permit = await bob.locks.acquire(name);
-
-    expect(told).toBeLessThan(performance.now());
-    expect(() => held.assertHeld()).toThrow(PermitLostError);
-    expect(write(permit.token, 'second')).toBe(true);
-    expect(write(token, 'stale')).toBe(false);
-    expect(register.value).toBe('second');
-    alice.proxy.resume();
-    await held.release();
-    expect(permit.held).toBe(true);
-  });
-
-  it('whose connection is slow, or comes and goes, keeps its permit', async () => {
-    const [alice, bob] = await sides(server);
-    const name = newName();
-    const held = await alice.locks.acquire(name, { lease: 3 * lease });
-    alice.proxy.delay(20);
-    for (let i = 0; i < 8; i++) {
-      await sleep(lease / 2);
-      alice.proxy.cut(i % 2 ? 'reset' : 'end');
-    }
-    alice.proxy.delay(0);
-    expect(held.held).toBe(true);
-    expect(await bob.locks.tryAcquire(name)).toBeUndefined();
-  });
+  holderSuite({ url: () => server.url, lease, side: () => side(server) });
 });
 
 describe('whoever waits', () => {
@@ -212,11 +98,11 @@ describe('whoever waits', () => {
     const name = newName();
     const held = await bob.locks.acquire(name, { lease: '1m' });
     const waiting = alice.locks.acquire(name);
-    await until(async () => (await look(bob, name))[1] === 1);
-    alice.proxy.pause('replies');
+    await until(async () => (await counts(bob.coordinator, name)).waiting === 1);
+    alice.proxies[0]!.pause('replies');
     await held.release();
-    alice.proxy.cut();
-    alice.proxy.resume();
+    alice.proxies[0]!.cut();
+    alice.proxies[0]!.resume();
     await waiting;
   });
 
@@ -224,14 +110,14 @@ describe('whoever waits', () => {
     const [alice, bob] = await sides(server);
     const name = newName();
     const held = await bob.locks.acquire(name, { lease: '1m' });
-    const place = await standInLine(alice.party, name, { placeLife: lease });
-    await until(async () => (await look(bob, name))[1] === 1);
-    alice.proxy.stop();
+    const place = await standInLine(alice.coordinator, name, { placeLife: lease });
+    await until(async () => (await counts(bob.coordinator, name)).waiting === 1);
+    alice.proxies[0]!.stop();
     const next = bob.locks.acquire(name);
     await held.release();
     await next;
-    expect((await bob.party.inspect(name, soon)).waiting.map(({ id }) => id)).not.toContain(place);
-    await alice.proxy.accept();
+    expect((await bob.coordinator.inspect(name, soon)).waiting.map(({ id }) => id)).not.toContain(place);
+    await alice.proxies[0]!.accept();
   });
 });
 
@@ -243,11 +129,12 @@ describe('a server', () => {
     const name = newName();
     const permit = await alice.locks.acquire(name, { lease: '15s' });
     const next = bob.locks.acquire(name);
-    await until(async () => (await look(alice, name))[1] === 1);
+    await until(async () => (await counts(alice.coordinator, name)).waiting === 1);
 
     await server.restart();
 
-    await until(async () => String(await look(bob, name)) === '1,1');
+    const both = { holders: 1, waiting: 1 };
+    await until(async () => isDeepStrictEqual(await counts(bob.coordinator, name), both));
     await sleep(1_000);
     expect(permit.held).toBe(true);
     const { token } = permit;
@@ -326,8 +213,8 @@ describe('processes that never stop wanting the same permits', () => {
       });
     }
     await fleet.end();
-    expect(fleet.referee.violations).toEqual([]);
-    expect(fleet.referee.acquisitions).toBeGreaterThan(100);
+    expect(fleet.violations).toEqual([]);
+    expect(fleet.acquisitions).toBeGreaterThan(100);
     await until(async () => (await client.keys('*')).length === 0, 10_000);
   });
 });

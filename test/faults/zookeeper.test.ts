@@ -3,11 +3,12 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { enters, exit, hold, newId, renew, soon, standInLine } from '../conformance/coordinator/kit.js';
 import { tickTime } from '../locks/zookeeper-kit.js';
 import { useRawZooKeeper } from '../locks/zookeeper-raw.js';
-import { startScript } from '../support/peer.js';
 import { useShared, useZooKeeper, useZooKeeperEnsemble } from '../support/servers/index.js';
 import { until } from '../support/until.js';
+import { holderSuite } from './holders.js';
 import { Load } from './load.js';
-import { leaderOf, lease, newName, nothingLeft, type Side, startSide } from './zookeeper-stage.js';
+import { newName, nothingLeft, type Side } from './side.js';
+import { leaderOf, lease, startSide } from './zookeeper-stage.js';
 
 const opened: Side[] = [];
 
@@ -97,89 +98,8 @@ describe('a session that ends', () => {
 
 describe('a holder', () => {
   const server = useShared('zookeeper');
-  const start = (name: string) =>
-    startScript(
-      new URL('holder.ts', import.meta.url),
-      `${server.url}?tickTime=${tickTime}ms`,
-      name,
-      String(lease),
-    );
-  const tokenIn = (line: string) => BigInt(/^held (\d+)$/.exec(line)![1]!);
-
-  it('that is killed comes free within its lease and a second', async () => {
-    const [bob] = (await sides(server, 1)) as [Side];
-    const name = newName();
-    await using holder = await start(name);
-    const token = tokenIn(await holder.next());
-    const next = bob.locks.acquire(name);
-    const killed = performance.now();
-    await holder.end('SIGKILL');
-
-    const permit = await next;
-
-    expect(performance.now() - killed).toBeLessThan(lease + 1_000);
-    expect(permit.token).toBeGreaterThan(token);
-    await permit.release();
-  });
-
-  it('that is stopped learns that it lost its permit before it does anything else', async () => {
-    const [bob] = (await sides(server, 1)) as [Side];
-    const name = newName();
-    await using holder = await start(name);
-    const token = tokenIn(await holder.next());
-    await holder.freeze();
-    const permit = await bob.locks.acquire(name);
-    await sleep(lease);
-
-    holder.say('check');
-    holder.thaw();
-
-    expect([await holder.next(), await holder.next()].sort()).toEqual([
-      'PermitLostError',
-      'told PermitLostError',
-    ]);
-    expect(permit.token).toBeGreaterThan(token);
-    await permit.release();
-  });
-
-  it('that blocks its event loop learns it as soon as it asks', async () => {
-    const [bob] = (await sides(server, 1)) as [Side];
-    const name = newName();
-    await using holder = await start(name);
-    const token = tokenIn(await holder.next());
-    holder.say(`block ${2 * lease}`);
-
-    const permit = await bob.locks.acquire(name);
-    const first = await holder.next();
-
-    expect(first).toBe('told PermitLostError');
-    expect(await holder.next()).toBe('PermitLostError');
-    expect(permit.token).toBeGreaterThan(token);
-    await permit.release();
-  });
-
-  it('that stalls and comes back too late is refused by what keeps the highest token', async () => {
-    const [alice, bob] = (await sides(server)) as [Side, Side];
-    const name = newName();
-    const register = { highest: 0n, value: '' };
-    const write = (token: bigint, value: string) => {
-      if (token < register.highest) return false;
-      Object.assign(register, { highest: token, value });
-      return true;
-    };
-    const stalled = await alice.locks.acquire(name);
-    const { token } = stalled;
-    expect(write(token, 'first')).toBe(true);
-    alice.all((proxy) => proxy.pause());
-    const permit = await bob.locks.acquire(name);
-    expect(write(permit.token, 'second')).toBe(true);
-    alice.all((proxy) => proxy.resume());
-
-    expect(write(token, 'stale')).toBe(false);
-
-    expect(register.value).toBe('second');
-    await permit.release();
-  });
+  const side = async () => (await sides(server, 1))[0]!;
+  holderSuite({ url: () => `${server.url}?tickTime=${tickTime}ms`, lease, side });
 });
 
 describe('a server that freezes', () => {

@@ -9,7 +9,6 @@ import {
   granted,
   hold,
   newId,
-  queued,
   renew,
   soon,
   standInLine,
@@ -350,28 +349,5 @@ describe('tokens', () => {
       soon,
     );
     expect((await party.inspect('many', soon)).holders).toEqual([]);
-  });
-});
-
-describe('a claim that another side has', () => {
-  it('is renewed there from then on, by whoever entered or renewed it last', async () => {
-    const [alice, bob] = [connect(), connect()];
-    const lease = 2_000;
-    const held = await hold(alice, 'moves', { lease });
-    const [before] = await keysOf('moves/');
-    expect(await renew(bob, 'moves', held, 60_000)).toBe('kept');
-    const [after] = await keysOf('moves/');
-    expect(after!.key).toBe(before!.key);
-    expect(after!.lease).not.toBe(before!.lease);
-    await until(
-      async () => (await raw().leaseClient.leaseTimeToLive({ ID: before!.lease })).TTL === '-1',
-      10_000,
-    );
-
-    queued(await alice.enter(ask('moves', newId(), { line: true })));
-    expect(await renew(alice, 'moves', held, 60_000)).toBe('kept');
-    expect((await keysOf('moves/'))[0]!.lease).not.toBe(after!.lease);
-    await exit(bob, 'moves', held);
-    expect(await renew(alice, 'moves', held)).toBe('lost');
   });
 });

@@ -1,8 +1,9 @@
 // Sides that never rest, on three ZooKeepers where one thing after another goes wrong: npm run soak -- zookeeper [faults] [fault]
 import { Load } from '../faults/load.js';
 import { playFaults } from '../faults/play.js';
+import { newName, nothingLeft } from '../faults/side.js';
 import { zookeeperFaults } from '../faults/zookeeper-faults.js';
-import { lease, newName, nothingLeft, startSide } from '../faults/zookeeper-stage.js';
+import { lease, startSide } from '../faults/zookeeper-stage.js';
 import { startZooKeeperEnsemble } from '../support/servers/index.js';
 
 const server = await startZooKeeperEnsemble();

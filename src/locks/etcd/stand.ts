@@ -129,10 +129,11 @@ export class Stand {
     return this.#site.notice(this.#resource, sight);
   }
 
-  /** What a claim is told that stands there. */
+  /** What a claim is told that stands there. A watch may have told meanwhile that it is gone. */
   async #settle(sight: Sight, contender: Contender): Promise<Answer | undefined> {
     const { lease, capacity, placeLife, weight } = this.#request;
-    const standing = sight.standing(contender.key) as Standing;
+    const standing = sight.standing(contender.key);
+    if (!standing) return undefined;
     const own = this.#resource.claims.get(this.#claim.id);
     const holds = standing.held || (own?.key === contender.key && own.granted);
     if (!holds && (await this.#isRefused(sight, contender)))

@@ -1,0 +1,104 @@
+/** Processes that contend for permits in Redis and in etcd, while everything goes wrong: [faults of each] [stage] [fault] */
+import { Redis } from 'ioredis';
+import { etcdClusterFaults, etcdFaults } from '../faults/etcd-faults.js';
+import { lease } from '../faults/etcd-stage.js';
+import { type Fault, faults } from '../faults/faults.js';
+import { Fleet } from '../faults/fleet.js';
+import { type FleetStage, fleetFaults, longFaults } from '../faults/fleet-faults.js';
+import { playFaults } from '../faults/play.js';
+import { type RedisStage, redisFaults } from '../faults/redis-faults.js';
+import { rawClient } from '../locks/etcd-kit.js';
+import {
+  type Ensemble,
+  type SingleServer,
+  startEtcd,
+  startEtcdCluster,
+  startRedis,
+  startRedisCluster,
+} from '../support/servers/index.js';
+
+const [count = '200', which = '', only = ''] = process.argv.slice(2);
+const capacities = { mutex: 1, 'other mutex': 1, semaphore: 3 };
+const redis = { lease: 1_500, marker: 'evalsha' };
+
+/** The clients of a cluster go round the proxies of its processes, so only servers and processes fail. */
+const redisClusterFaults: Readonly<Record<string, Fault<FleetStage>>> = {
+  'a server freezes': faults['a server freezes']!,
+  'a server is killed': faults['a server is killed']!,
+  'a process is stopped, and wakes': fleetFaults['a process is stopped, and wakes']!,
+  'a process is killed': fleetFaults['a process is killed']!,
+};
+
+/** Goes through the faults in turn, and waits after each until every process has permits again. */
+async function soak<S extends FleetStage>(
+  title: string,
+  server: { readonly url: string; readonly nodes: readonly SingleServer[] },
+  faults: Readonly<Record<string, Fault<S>>>,
+  { marker, more, clean, ...wanted }: Contested<S>,
+): Promise<void> {
+  const fleet = await new Fleet({ url: server.url, workers: 3, capacities, ...wanted }).start();
+  const { nodes } = server;
+  const stage = { fleet, nodes, sides: fleet.members, lease: wanted.lease, marker, ...more } as unknown as S;
+  await playFaults(
+    { ...faults, ...longFaults },
+    { title, stage, load: fleet, clean, count: Number(count), only },
+  );
+  await fleet.stop();
+}
+
+interface Contested<S extends FleetStage> {
+  readonly lease: number;
+  readonly marker: string;
+  readonly capacities?: Readonly<Record<string, number>>;
+  readonly layout?: string;
+  readonly rest?: number;
+  readonly more?: Omit<S, keyof FleetStage>;
+  clean(): Promise<boolean>;
+}
+
+async function soakRedis(title: string, layout: Partial<Contested<RedisStage>> = {}): Promise<void> {
+  const server = await startRedis({ persist: true });
+  const client = new Redis(server.url).on('error', () => {});
+  const clean = async () => (await client.keys('*')).length === 0;
+  const of = { url: server.url, nodes: [server] };
+  await soak(title, of, redisFaults, { ...redis, more: { client }, clean, ...layout });
+  client.disconnect();
+  await server.stop();
+}
+
+async function soakRedisCluster(title: string): Promise<void> {
+  const server = await startRedisCluster();
+  const clients = server.nodes.map(({ url }) => new Redis(url).on('error', () => {}));
+  const clean = async () => (await Promise.all(clients.map((one) => one.keys('*')))).flat().length === 0;
+  await soak(title, server, redisClusterFaults, { ...redis, clean });
+  for (const client of clients) client.disconnect();
+  await server.stop();
+}
+
+async function soakEtcd(
+  title: string,
+  server: (SingleServer & { readonly nodes?: undefined }) | Ensemble,
+  faults: typeof etcdFaults,
+): Promise<void> {
+  const raw = rawClient(server.url);
+  const clean = async () => (await raw.getAll().prefix('lk/').keys()).length === 0;
+  const nodes = server.nodes ?? [server];
+  await soak(title, { url: server.url, nodes }, faults, { lease, marker: 'lk/', clean });
+  raw.close();
+  await server.stop();
+}
+
+/** A mutex that nobody stands in line for. */
+const string = { layout: 'string', rest: 100, capacities: { mutex: 1, 'other mutex': 1 } };
+
+const soaks: Readonly<Record<string, (title: string) => Promise<void>>> = {
+  redis: (title) => soakRedis(title),
+  'redis string': (title) => soakRedis(title, string),
+  'redis cluster': soakRedisCluster,
+  etcd: async (title) => soakEtcd(title, await startEtcd(), etcdFaults),
+  'etcd cluster': async (title) => soakEtcd(title, await startEtcdCluster(), etcdClusterFaults),
+};
+
+for (const [title, run] of Object.entries(soaks)) {
+  if (which in soaks ? title === which : title.includes(which)) await run(title);
+}
