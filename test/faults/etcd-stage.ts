@@ -27,20 +27,20 @@ async function leads({ url }: SingleServer): Promise<boolean> {
   return leader !== '0' && leader === header.member_id;
 }
 
-/** Makes etcd forget all that is past. */
+/** Makes etcd forget all that is past, which takes a while when that is much. */
 export async function compact({ nodes }: Pick<Ensemble, 'nodes'>): Promise<void> {
   const { url } = nodes[0]!;
   const { header } = await ask(url, 'kv/range', { key: 'AA==' });
-  await ask(url, 'kv/compaction', { revision: header.revision, physical: true });
+  await ask(url, 'kv/compaction', { revision: header.revision, physical: true }, 60_000);
 }
 
 /** What every etcd answers over HTTP, too. */
-async function ask(url: string, what: string, request: object): Promise<any> {
+async function ask(url: string, what: string, request: object, timeoutMs = 2_000): Promise<any> {
   const [host] = hostsOf(url);
   const answer = await fetch(`${host}/v3/${what}`, {
     method: 'POST',
     body: JSON.stringify(request),
-    signal: AbortSignal.timeout(2_000),
+    signal: AbortSignal.timeout(timeoutMs),
   });
   return await answer.json();
 }

@@ -1,11 +1,14 @@
 import { createInterface } from 'node:readline';
 import { createLocks } from 'lockkeeper';
+import { setAhead } from '../support/set-ahead.js';
 
 /**
  * A process that holds a permit, and is told line by line what to do. Arguments: the coordinator's URL, the resource, the
- * lease in milliseconds. Prints `held TOKEN`, and `told REASON` when its signal aborts.
+ * lease in milliseconds, and how many milliseconds its wall clock is ahead. Prints `held TOKEN`, and `told REASON` when its
+ * signal aborts.
  */
-const [url, resource, lease] = process.argv.slice(2) as [string, string, string];
+const [url, resource, lease, ahead] = process.argv.slice(2) as [string, string, string, string?];
+if (ahead) setAhead(Number(ahead));
 const locks = createLocks({ coordinator: url });
 const permit = await locks.acquire(resource, { lease: Number(lease) });
 permit.signal.addEventListener('abort', () => console.log(`told ${permit.signal.reason.name}`));

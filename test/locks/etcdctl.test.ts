@@ -2,11 +2,12 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { createLocks, type Locks } from 'lockkeeper';
 import { etcdCoordinator } from 'lockkeeper/etcd';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Coordinator } from '../../src/locks/coordinator.js';
-import { type Peer, startPeer } from '../support/peer.js';
+import { type Peer, startPeer, startScript } from '../support/peer.js';
 import { useShared } from '../support/servers/index.js';
 import { locate, programs } from '../support/servers/programs.js';
 import { until } from '../support/until.js';
@@ -156,5 +157,18 @@ describe('a counter that is not atomic', () => {
     expect(Number(await readFile(file, 'utf8'))).toBe(counts.etcdctl + counts.ours);
     await other.close();
     await rm(folder, { recursive: true });
+  });
+});
+
+describe('the examples of sharing a lock with etcdctl', () => {
+  const example = (name: string) => new URL(`../../examples/sharing/${name}`, import.meta.url);
+
+  it('run, one behind the other', async () => {
+    await using node = await startScript(example('etcd.ts'), server.url);
+    const args = [fileURLToPath(example('with_etcdctl.sh')), server.url.replace('etcd://', '')];
+    await using shell = await startPeer({ program: 'sh', args });
+    expect(await node.next()).toBe('Node holds nightly-report');
+    expect(await shell.next()).toBe('The shell holds nightly-report');
+    expect([await node.ended, await shell.ended]).toEqual(['exit code 0', 'exit code 0']);
   });
 });
