@@ -1,4 +1,4 @@
-// Random histories of limits, tasks, crashes and capacity changes: npm run soak -- histories [count] [seed]
+/** Random histories of limits, tasks, crashes and capacity changes: [count] [seed] */
 import fc from 'fast-check';
 import { histories } from '../flow/histories.js';
 import { play } from '../flow/history.js';

@@ -1,4 +1,4 @@
-// Locks of distinct names, each used once, and what they leave in this process and in Redis: npm run soak -- redis-keys [names]
+/** Locks of distinct names, each used once, and what they leave in this process and in Redis: [names] */
 import { Redis } from 'ioredis';
 import { createLocks } from 'lockkeeper';
 import { heapUsed } from '../../bench/support/heap.js';

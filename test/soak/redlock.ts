@@ -1,4 +1,4 @@
-// Sides that never rest, on three Redis masters where one thing after another goes wrong: npm run soak -- redlock [faults] [fault]
+/** Sides that never rest, on three Redis masters where one thing after another goes wrong: [faults] [fault] */
 import { faults } from '../faults/faults.js';
 import { Load } from '../faults/load.js';
 import { playFaults } from '../faults/play.js';

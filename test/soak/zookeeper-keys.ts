@@ -1,4 +1,4 @@
-// Names that are used once, on ZooKeeper: what they leave in this process and in the server: npm run soak -- zookeeper-keys [names]
+/** Names that are used once, on ZooKeeper: what they leave in this process and in the server: [names] */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { createLocks } from 'lockkeeper';

@@ -1,4 +1,4 @@
-// Sides that never rest, on three ZooKeepers where one thing after another goes wrong: npm run soak -- zookeeper [faults] [fault]
+/** Sides that never rest, on three ZooKeepers where one thing after another goes wrong: [faults] [fault] */
 import { Load } from '../faults/load.js';
 import { playFaults } from '../faults/play.js';
 import { newName, nothingLeft } from '../faults/side.js';
