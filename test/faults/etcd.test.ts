@@ -1,10 +1,8 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { isDeepStrictEqual } from 'node:util';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { CoordinatorUnavailableError } from '../../src/errors.js';
-import { enters, exit, hold, newId, renew, soon, standInLine } from '../conformance/coordinator/kit.js';
+import { enters, exit, hold, newId, soon } from '../conformance/coordinator/kit.js';
 import { useRawClient } from '../locks/etcd-kit.js';
 import { useEtcd, useEtcdCluster, useShared } from '../support/servers/index.js';
 import { until } from '../support/until.js';
@@ -13,18 +11,13 @@ import { compact, leaderOf, lease, startSide } from './etcd-stage.js';
 import { Fleet } from './fleet.js';
 import { holderSuite } from './holders.js';
 import { Load } from './load.js';
+import { loneServerSuite } from './lone-server.js';
 import { counts, newName, nothingLeft, type Side } from './side.js';
-
-/** What ends a test. */
-const ends: (() => unknown)[] = [];
-
-afterEach(async () => {
-  for (const end of ends.splice(0).reverse()) await end();
-});
+import { waiterSuite } from './waiters.js';
 
 async function side(server: { readonly url: string }): Promise<Side> {
   const opened = await startSide(server);
-  ends.push(() => opened.close());
+  onTestFinished(() => opened.close());
   return opened;
 }
 
@@ -70,21 +63,6 @@ describe('an answer that is lost', () => {
     expect(kept.held).toBe(true);
     await kept.release();
   });
-
-  it('to a release: the permit is back, and once', async () => {
-    const [alice, bob] = await sides(server);
-    const name = newName();
-    const permit = await alice.locks.acquire(name, { lease: '1m' });
-    const dropped = alice.proxies[0]!.dropReply(name);
-    await permit.release();
-    await dropped;
-    const next = (await bob.locks.tryAcquire(name, { lease: '1m' }))!;
-    const { id } = (await bob.coordinator.inspect(name, soon)).holders[0]!;
-    await sleep(700);
-    expect(next.held).toBe(true);
-    expect(await renew(bob.coordinator, name, id)).toBe('kept');
-    await next.release();
-  });
 });
 
 describe('a holder', () => {
@@ -95,18 +73,7 @@ describe('a holder', () => {
 describe('whoever waits', () => {
   const server = useEtcd();
 
-  it('is not forgotten when nobody can wake it', async () => {
-    const [alice, bob] = await sides(server);
-    const name = newName();
-    const held = await bob.locks.acquire(name, { lease: '1m' });
-    const waiting = alice.locks.acquire(name);
-    await until(async () => (await counts(bob.coordinator, name)).waiting === 1);
-    alice.all((proxy) => proxy.pause('replies'));
-    await held.release();
-    alice.all((proxy) => proxy.cut());
-    alice.all((proxy) => proxy.resume());
-    await (await waiting).release();
-  });
+  waiterSuite({ lease, side: () => side(server) });
 
   it('is not forgotten when etcd has forgotten what it missed', async () => {
     const [alice, bob] = await sides(server);
@@ -121,62 +88,12 @@ describe('whoever waits', () => {
     await (await waiting).release();
     expect(await nothingLeft(bob.coordinator, name)).toBe(true);
   });
-
-  it('is not in the way when its process is cut off', async () => {
-    const [alice, bob] = await sides(server);
-    const name = newName();
-    const held = await bob.locks.acquire(name, { lease: '1m' });
-    const place = await standInLine(alice.coordinator, name, { lease, placeLife: lease });
-    await until(async () => (await counts(bob.coordinator, name)).waiting === 1);
-    alice.all((proxy) => proxy.stop());
-    const next = bob.locks.acquire(name);
-    await held.release();
-    const permit = await next;
-    expect((await bob.coordinator.inspect(name, soon)).waiting.map(({ id }) => id)).not.toContain(place);
-    await permit.release();
-  });
 });
 
 describe('a server', () => {
   const server = useEtcd();
 
-  it('that is killed, and back within a lease, has taken nothing from anybody', async () => {
-    const [alice, bob] = await sides(server);
-    const name = newName();
-    const permit = await alice.locks.acquire(name, { lease: '15s' });
-    const next = bob.locks.acquire(name);
-    await until(async () => (await counts(alice.coordinator, name)).waiting === 1);
-
-    await server.restart();
-
-    const both = { holders: 1, waiting: 1 };
-    await until(async () => isDeepStrictEqual(await counts(bob.coordinator, name), both));
-    await sleep(1_000);
-    expect(permit.held).toBe(true);
-    const { token } = permit;
-    await permit.release();
-    const after = await next;
-    expect(after.token).toBeGreaterThan(token);
-    await after.release();
-  });
-
-  it('that freezes: holders are told within their lease, and all goes on when it thaws', async () => {
-    const [alice, bob] = await sides(server);
-    const name = newName();
-    const held = await alice.locks.acquire(name);
-    const { signal } = held;
-    const next = bob.locks.acquire(name, { waitTimeout: '1m' });
-    await server.freeze();
-    const frozen = performance.now();
-    await until(() => signal.aborted, 2 * lease);
-    expect(performance.now() - frozen).toBeLessThan(lease);
-    await sleep(lease);
-
-    await server.thaw();
-
-    await (await next).release();
-    await held.release();
-  });
+  loneServerSuite(server, { lease, side: () => side(server) });
 
   it('that comes back without its data: holders are told by the next renewal, and all goes on', async () => {
     const [alice] = await sides(server);
@@ -227,7 +144,7 @@ describe('processes that never stop wanting the same permits', () => {
   it('get no more than there are, whatever goes wrong', { timeout: 180_000 }, async () => {
     const capacities = { mutex: 1, semaphore: 3 };
     const fleet = await new Fleet({ url: server.url, workers: 3, lease, capacities }).start();
-    ends.push(() => fleet.stop());
+    onTestFinished(() => fleet.stop());
     for (const [name, fault] of Object.entries(etcdFaults)) {
       await fault({ fleet, nodes: [server], sides: fleet.members, lease, marker: 'lk/' });
       await fleet.goesOn().catch((cause) => {

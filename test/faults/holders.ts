@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PermitLostError } from 'lockkeeper';
 import { expect, it } from 'vitest';
+import { renew, soon } from '../conformance/coordinator/kit.js';
 import { type Peer, startScript } from '../support/peer.js';
 import { newName, type Side } from './side.js';
 
@@ -128,5 +129,20 @@ export function holderSuite({ url, lease, side }: Holders): void {
     expect(held.held).toBe(true);
     expect(await bob.locks.tryAcquire(name)).toBeUndefined();
     await held.release();
+  });
+
+  it('whose release is not answered has given back, and once', async () => {
+    const [alice, bob] = [await side(), await side()];
+    const name = newName();
+    const permit = await alice.locks.acquire(name, { lease: '1m' });
+    const dropped = alice.proxies[0]!.dropReply(name);
+    await permit.release();
+    await dropped;
+    const next = await bob.locks.acquire(name, { lease: '1m' });
+    const { id } = (await bob.coordinator.inspect(name, soon)).holders[0]!;
+    await sleep(700);
+    expect(next.held).toBe(true);
+    expect(await renew(bob.coordinator, name, id)).toBe('kept');
+    await next.release();
   });
 }

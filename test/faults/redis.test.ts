@@ -1,31 +1,24 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import { isDeepStrictEqual } from 'node:util';
 import { Redis } from 'ioredis';
 import { createLocks } from 'lockkeeper';
 import { redisCoordinator } from 'lockkeeper/redis';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { CoordinatorUnavailableError } from '../../src/errors.js';
-import { ask, enters, hold, newId, renew, soon, standInLine } from '../conformance/coordinator/kit.js';
+import { ask, enters, hold, newId, soon } from '../conformance/coordinator/kit.js';
 import { useRedis, useRedisSentinel, useShared } from '../support/servers/index.js';
 import { until } from '../support/until.js';
 import { Fleet } from './fleet.js';
 import { holderSuite } from './holders.js';
+import { loneServerSuite } from './lone-server.js';
 import { redisFaults } from './redis-faults.js';
-import { counts, newName, nothingLeft, openSide, type Side } from './side.js';
+import { newName, nothingLeft, openSide, type Side } from './side.js';
+import { waiterSuite } from './waiters.js';
 
 /** Milliseconds. */
 const lease = 1_000;
 
-/** What ends a test. */
-const ends: (() => unknown)[] = [];
-
-afterEach(async () => {
-  for (const end of ends.splice(0).reverse()) await end();
-});
-
 async function side(server: { readonly url: string }): Promise<Side> {
   const opened = await openSide(server.url, redisCoordinator, { '*': { lease } });
-  ends.push(() => opened.close());
+  onTestFinished(() => opened.close());
   return opened;
 }
 
@@ -67,22 +60,6 @@ describe('an answer that is lost', () => {
     await dropped;
     await until(() => nothingLeft(bob.coordinator, name));
   });
-
-  it('to a release: the permit is back, and once', async () => {
-    const [alice, bob] = await sides(server);
-    const name = newName();
-    const permit = await alice.locks.acquire(name, { lease: '1m' });
-    const dropped = alice.proxies[0]!.dropReply(name);
-    await permit.release();
-    await dropped;
-    const next = (await bob.locks.tryAcquire(name, { lease: '1m' }))!;
-    await sleep(700);
-    expect(next.held).toBe(true);
-    expect(
-      await renew(bob.coordinator, name, (await bob.coordinator.inspect(name, soon)).holders[0]!.id),
-    ).toBe('kept');
-    await next.release();
-  });
 });
 
 describe('a holder', () => {
@@ -92,96 +69,13 @@ describe('a holder', () => {
 
 describe('whoever waits', () => {
   const server = useShared('redis');
-
-  it('is not forgotten when nobody can wake it', async () => {
-    const [alice, bob] = await sides(server);
-    const name = newName();
-    const held = await bob.locks.acquire(name, { lease: '1m' });
-    const waiting = alice.locks.acquire(name);
-    await until(async () => (await counts(bob.coordinator, name)).waiting === 1);
-    alice.proxies[0]!.pause('replies');
-    await held.release();
-    alice.proxies[0]!.cut();
-    alice.proxies[0]!.resume();
-    await waiting;
-  });
-
-  it('is not in the way when its process is cut off', async () => {
-    const [alice, bob] = await sides(server);
-    const name = newName();
-    const held = await bob.locks.acquire(name, { lease: '1m' });
-    const place = await standInLine(alice.coordinator, name, { placeLife: lease });
-    await until(async () => (await counts(bob.coordinator, name)).waiting === 1);
-    alice.proxies[0]!.stop();
-    const next = bob.locks.acquire(name);
-    await held.release();
-    await next;
-    expect((await bob.coordinator.inspect(name, soon)).waiting.map(({ id }) => id)).not.toContain(place);
-    await alice.proxies[0]!.accept();
-  });
+  waiterSuite({ lease, side: () => side(server) });
 });
 
 describe('a server', () => {
   const server = useRedis({ persist: true });
 
-  it('that is killed, and back within a lease, has taken nothing from anybody', async () => {
-    const [alice, bob] = await sides(server);
-    const name = newName();
-    const permit = await alice.locks.acquire(name, { lease: '15s' });
-    const next = bob.locks.acquire(name);
-    await until(async () => (await counts(alice.coordinator, name)).waiting === 1);
-
-    await server.restart();
-
-    const both = { holders: 1, waiting: 1 };
-    await until(async () => isDeepStrictEqual(await counts(bob.coordinator, name), both));
-    await sleep(1_000);
-    expect(permit.held).toBe(true);
-    const { token } = permit;
-    await permit.release();
-    expect((await next).token).toBeGreaterThan(token);
-  });
-
-  it('that is away for 3 s disturbs no run with a longer lease, and work goes on within 5 s', async () => {
-    const [alice, bob] = await sides(server);
-    const [name, other] = [newName(), newName()];
-    const permit = await alice.locks.acquire(name, { lease: '15s' });
-    let unavailable = 0;
-    bob.locks.events.on('coordinator.unavailable', () => {
-      unavailable++;
-    });
-    await (await bob.locks.acquire(other)).release();
-    await server.kill();
-    const refused = await bob.locks.acquire(other, { waitTimeout: '1s' }).catch((error) => error);
-    await sleep(2_000);
-    await server.restart();
-    const back = performance.now();
-
-    await (await bob.locks.acquire(other)).release();
-
-    expect(performance.now() - back).toBeLessThan(5_000);
-    expect(refused).toBeInstanceOf(CoordinatorUnavailableError);
-    expect(unavailable).toBe(1);
-    expect(permit.held).toBe(true);
-  });
-
-  it('that freezes: holders are told within their lease, and all goes on when it thaws', async () => {
-    const [alice, bob] = await sides(server);
-    const name = newName();
-    const held = await alice.locks.acquire(name);
-    const { signal } = held;
-    const next = bob.locks.acquire(name, { waitTimeout: '1m' });
-    await server.freeze();
-    const frozen = performance.now();
-    await until(() => signal.aborted, 2 * lease);
-    expect(performance.now() - frozen).toBeLessThan(lease);
-    await sleep(lease);
-
-    await server.thaw();
-
-    await next;
-    await held.release();
-  });
+  loneServerSuite(server, { lease, side: () => side(server) });
 
   it('that keeps nothing over a restart: holders are told by the next renewal', async () => {
     const [alice] = await sides(server);
@@ -202,9 +96,9 @@ describe('processes that never stop wanting the same permits', () => {
   it('get no more than there are, whatever goes wrong', { timeout: 180_000 }, async () => {
     const capacities = { mutex: 1, semaphore: 3 };
     const fleet = await new Fleet({ url: server.url, workers: 3, lease, capacities }).start();
-    ends.push(() => fleet.stop());
+    onTestFinished(() => fleet.stop());
     const client = new Redis(server.url).on('error', () => {});
-    ends.push(() => client.disconnect());
+    onTestFinished(() => client.disconnect());
     for (const [name, fault] of Object.entries(redisFaults)) {
       const stage = { fleet, client, nodes: [server], sides: fleet.members, lease, marker: 'evalsha' };
       await fault(stage);
@@ -226,7 +120,7 @@ describe('a fail-over by Sentinel', () => {
     timeout: 60_000,
   }, async () => {
     const locks = createLocks({ coordinator: sentinel.url });
-    ends.push(() => locks.close());
+    onTestFinished(() => locks.close());
     const name = newName();
     const permit = await locks.acquire(name, { lease: '30s' });
     const { token } = permit;
@@ -254,7 +148,7 @@ describe('a fail-over by Sentinel', () => {
     const replica = master === sentinel.master ? sentinel.replica : sentinel.master;
     await replica.restart();
     const other = new Redis(replica.url).on('error', () => {});
-    ends.push(() => other.disconnect());
+    onTestFinished(() => other.disconnect());
     await until(async () => (await other.info('replication')).includes('master_link_status:up'), 30_000);
     const [ours, theirs] = [0, 1].map(() => createLocks({ coordinator: redisCoordinator(sentinel.url) }));
     const name = newName();
