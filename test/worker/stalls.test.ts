@@ -306,6 +306,39 @@ it('a broker that does not answer a take does not keep the permit from others', 
   await stopped;
 });
 
+it('a delivery that is not its worker’s any more is told of, also where its permit was to be handed on', async () => {
+  const clock = new ManualClock();
+  const broker = memoryBroker({ clock });
+  const consume = broker.consume.bind(broker);
+  let voided = 0;
+  broker.consume = async (queues, options) => {
+    const consumer = await consume(queues, options);
+    const take = consumer.take.bind(consumer);
+    consumer.take = async (resource, asked) => {
+      if (!asked.settling || voided++ > 0) return await take(resource, asked);
+      // As if the worker had been taken for dead meanwhile, and another had run it.
+      await asked.settling.delivery.settle(asked.settling.outcome);
+      return { kind: 'void' };
+    };
+    return consumer;
+  };
+  const { app, work } = manualApp({ broker, coordinator: memoryCoordinator({ clock }) }, clock);
+  const told = record(app, 'task.void');
+  const g = gate();
+  const t = app.task('t', locked('r'), g.body);
+  await work({ concurrency: 4 });
+  const [first, second] = await t.delayMany([[], []]);
+  await settle();
+
+  await g.open(1);
+  expect(told.map(({ id }) => id)).toEqual([first?.id]);
+  // What is parked is let in by the doorman, under a permit of its own.
+  await clock.advance('1s');
+  expect(g.started).toBe(2);
+  await g.open();
+  await second?.get({ timeout: '1s' });
+});
+
 it('a body without limits holds no permit (its limits were dropped by a deploy)', async () => {
   const clock = new ManualClock();
   const broker = memoryBroker({ clock });
