@@ -1,13 +1,12 @@
-import { redact } from '../check.js';
 import type { Clock } from '../clock.js';
-import { ConfigError } from '../errors.js';
+import { type Drivers, InMemory, openBy } from '../opening.js';
 import type { Broker } from './broker.js';
 import { memoryBroker } from './memory.js';
 import { redisBroker } from './redis.js';
 
-const shared = new Map<string, Broker>();
+const inMemory = new InMemory<Broker>();
 
-const drivers: Readonly<Record<string, (url: string) => Broker>> = {
+const drivers: Drivers<Broker> = {
   redis: redisBroker,
   rediss: redisBroker,
   'redis+sentinel': redisBroker,
@@ -21,17 +20,5 @@ const drivers: Readonly<Record<string, (url: string) => Broker>> = {
  * process that name it. Any other has connections of its own.
  */
 export function openBroker(url: string, clock: Clock): Broker {
-  if (url === 'memory' || url === 'memory:') return memoryBroker({ clock });
-  if (url.startsWith('memory:')) {
-    const known = shared.get(url) ?? memoryBroker({ clock });
-    shared.set(url, known);
-    return known;
-  }
-  const scheme = url.slice(0, Math.max(0, url.indexOf(':')));
-  const open = Object.hasOwn(drivers, scheme) ? drivers[scheme] : undefined;
-  if (open) return open(url);
-  const known = ['memory', ...Object.keys(drivers)].map((name) => `${name}:`);
-  throw new ConfigError(
-    `No broker is known for "${redact(url)}". Name one (${known.join(', ')}), or hand over a broker object`,
-  );
+  return inMemory.open(url, () => memoryBroker({ clock })) ?? openBy(drivers, url, 'broker');
 }

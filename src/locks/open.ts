@@ -1,5 +1,5 @@
-import { redact } from '../check.js';
 import { ConfigError } from '../errors.js';
+import { type Drivers, openBy } from '../opening.js';
 import { at } from '../servers.js';
 import type { Coordinator } from './coordinator.js';
 import { etcdCoordinator } from './etcd.js';
@@ -22,7 +22,7 @@ interface Shared {
 /** Those this process has opened, by URL: whoever names the same one has the same connection and the same permits. */
 const inUse = new Map<string, Shared>();
 
-const drivers: Readonly<Record<string, (url: string) => Coordinator>> = {
+const drivers: Drivers<Coordinator> = {
   memory: () => memoryCoordinator(),
   redis: (url) => redisCoordinator(url),
   rediss: (url) => redisCoordinator(url),
@@ -48,7 +48,7 @@ export function coordinatorFrom(value: string | Coordinator, name: string): Open
  */
 export function openCoordinator(url: string): OpenCoordinator {
   const name = url === 'memory' ? 'memory:' : url;
-  const shared = inUse.get(name) ?? { coordinator: opened(name), users: 0 };
+  const shared = inUse.get(name) ?? { coordinator: at(name, openBy(drivers, name, 'coordinator')), users: 0 };
   inUse.set(name, shared);
   shared.users++;
   let closed = false;
@@ -62,14 +62,4 @@ export function openCoordinator(url: string): OpenCoordinator {
       await shared.coordinator.close();
     },
   };
-}
-
-function opened(url: string): Coordinator {
-  const scheme = url.slice(0, Math.max(0, url.indexOf(':')));
-  const open = Object.hasOwn(drivers, scheme) ? drivers[scheme] : undefined;
-  if (open) return at(url, open(url));
-  const known = Object.keys(drivers).map((name) => `${name}:`);
-  throw new ConfigError(
-    `No coordinator is known for "${redact(url)}". Name one (${known.join(', ')}), or hand over a coordinator object`,
-  );
 }

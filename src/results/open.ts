@@ -1,13 +1,12 @@
-import { redact } from '../check.js';
 import type { Clock } from '../clock.js';
-import { ConfigError } from '../errors.js';
+import { type Drivers, InMemory, openBy } from '../opening.js';
 import { memoryResults } from './memory.js';
 import { redisResults } from './redis.js';
 import type { ResultStore } from './result-store.js';
 
-const shared = new Map<string, ResultStore>();
+const inMemory = new InMemory<ResultStore>();
 
-const drivers: Readonly<Record<string, (url: string) => ResultStore>> = {
+const drivers: Drivers<ResultStore> = {
   redis: redisResults,
   rediss: redisResults,
   'redis+sentinel': redisResults,
@@ -21,17 +20,5 @@ const drivers: Readonly<Record<string, (url: string) => ResultStore>> = {
  * connections of its own.
  */
 export function openResults(url: string, clock: Clock): ResultStore {
-  if (url === 'memory' || url === 'memory:') return memoryResults({ clock });
-  if (url.startsWith('memory:')) {
-    const known = shared.get(url) ?? memoryResults({ clock });
-    shared.set(url, known);
-    return known;
-  }
-  const scheme = url.slice(0, Math.max(0, url.indexOf(':')));
-  const open = Object.hasOwn(drivers, scheme) ? drivers[scheme] : undefined;
-  if (open) return open(url);
-  const known = ['memory', ...Object.keys(drivers)].map((name) => `${name}:`);
-  throw new ConfigError(
-    `No result store is known for "${redact(url)}". Name one (${known.join(', ')}), or hand over a store object`,
-  );
+  return inMemory.open(url, () => memoryResults({ clock })) ?? openBy(drivers, url, 'result store');
 }

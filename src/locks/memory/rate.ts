@@ -1,5 +1,5 @@
+import { Round } from '../../round.js';
 import type { Booking, BookRequest, ResourceState } from '../coordinator.js';
-import { Round } from './round.js';
 
 /** What was charged for one id: a start booked ahead, or one that was made and may still be given back. */
 interface Charge {

@@ -1,6 +1,7 @@
 import type { Clock } from '../../clock.js';
 import { ConfigError } from '../../errors.js';
 import type { Unsubscribe } from '../../events.js';
+import { Round } from '../../round.js';
 import type {
   Booking,
   BookRequest,
@@ -13,7 +14,6 @@ import type {
 import { inspect } from './inspect.js';
 import { enter, renew } from './permits.js';
 import { Resource } from './resource.js';
-import { Round } from './round.js';
 
 /**
  * The service itself: every step of the contract, done at once.

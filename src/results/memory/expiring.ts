@@ -1,6 +1,8 @@
 import type { Clock } from '../../clock.js';
+import { Round } from '../../round.js';
 
 interface Kept<V> {
+  readonly key: string;
   readonly value: V;
   readonly until: number;
 }
@@ -16,7 +18,7 @@ export class Expiring<V> {
   readonly #clock: Clock;
   readonly #kept = new Map<string, Kept<V>>();
   /** Goes round over all of them, for a value that came first need not be gone first. */
-  #sweep = this.#kept.entries();
+  readonly #round = new Round(this.#kept);
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -33,7 +35,7 @@ export class Expiring<V> {
   }
 
   set(key: string, value: V, ttl: number): void {
-    this.#kept.set(key, { value, until: this.#clock.now() + ttl });
+    this.#kept.set(key, { key, value, until: this.#clock.now() + ttl });
     for (let looked = 0; looked < swept; looked++) this.#sweepOne();
   }
 
@@ -46,11 +48,7 @@ export class Expiring<V> {
   }
 
   #sweepOne(): void {
-    const { done, value } = this.#sweep.next();
-    if (done) {
-      this.#sweep = this.#kept.entries();
-    } else if (value[1].until <= this.#clock.now()) {
-      this.#kept.delete(value[0]);
-    }
+    const kept = this.#round.next();
+    if (kept && kept.until <= this.#clock.now()) this.#kept.delete(kept.key);
   }
 }
