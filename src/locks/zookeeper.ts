@@ -36,7 +36,8 @@ export interface ZooKeeperOptions {
 const fields = ['prefix', 'layout', 'fencing', 'parents', 'tickTime'] as const;
 
 /**
- * Limits kept by ZooKeeper, in the layouts of kazoo and Curator. Needs the package `node-zookeeper-client`.
+ * Limits kept by ZooKeeper, from version 3.5 on, in the layouts of kazoo and Curator. Needs the package
+ * `node-zookeeper-client`.
  *
  * `source`: a URL `zk://user:password@host:2181,host:2181/chroot?prefix=lk&tickTime=2s`, in which any of the options may
  * stand; or a function that makes a client of

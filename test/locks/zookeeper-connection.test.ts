@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { Socket } from 'node:net';
 import { zookeeperCoordinator } from 'lockkeeper/zookeeper';
 import zookeeper from 'node-zookeeper-client';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -16,6 +17,7 @@ const server = useShared('zookeeper');
 const raw = useRawZooKeeper(() => server.url);
 const lease = 1_500;
 const noNode = -101;
+const sync = 9;
 const opened: { close(): unknown }[] = [];
 
 afterEach(async () => {
@@ -37,18 +39,33 @@ async function openBehindProxy(): Promise<{ us: Coordinator; proxy: TcpProxy }> 
 
 const newName = () => `res-${randomUUID()}`;
 
-describe('an answer that is cut off half way', () => {
-  it('is not taken for the beginning of what the next connection says', async () => {
-    let cut = false;
+describe('an answer that', () => {
+  /** Answers the first request with 40 bytes of which it says that they are so many, and all others as it should. */
+  async function startLiar(bytes: number, send: (socket: Socket, answer: Buffer) => void) {
+    let lied = false;
     const stub = await startZooKeeperStub((request, socket) => {
-      if (cut) return kindOf(request) === 9 ? reply(request) : reply(request, noNode);
-      cut = true;
-      const begun = Buffer.alloc(40);
-      begun.writeInt32BE(1_000);
-      socket.end(begun);
+      if (lied) return kindOf(request) === sync ? reply(request) : reply(request, noNode);
+      lied = true;
+      const answer = Buffer.alloc(40);
+      answer.writeInt32BE(bytes);
+      send(socket, answer);
       return undefined;
     });
     opened.push({ close: () => stub.stop() });
+    return stub;
+  }
+
+  it('is cut off half way is not taken for the beginning of what the next connection says', async () => {
+    const stub = await startLiar(1_000, (socket, answer) => socket.end(answer));
+    const coordinator = open(stub.url);
+
+    await until(() => coordinator.inspect('anything', { timeout: 500 }), 5_000);
+
+    expect(stub.connections).toBe(2);
+  });
+
+  it('cannot be one costs the connection', async () => {
+    const stub = await startLiar(-4, (socket, answer) => socket.write(answer));
     const coordinator = open(stub.url);
 
     await until(() => coordinator.inspect('anything', { timeout: 500 }), 5_000);

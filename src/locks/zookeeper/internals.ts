@@ -104,8 +104,10 @@ class Answers {
     let left = this.#from === from && this.#rest.length > 0 ? Buffer.concat([this.#rest, data]) : data;
     this.#from = from;
     this.#rest = nothing;
-    while (left.length >= 4 && left.length >= 4 + left.readInt32BE()) {
+    while (left.length >= 4) {
       const end = 4 + left.readInt32BE();
+      if (end < 4) throw new Error('What answers is no ZooKeeper: it sent a length below zero');
+      if (left.length < end) break;
       const answer = left.subarray(0, end);
       left = left.subarray(end);
       yield answer;
