@@ -91,6 +91,7 @@ export class Hired {
     const index = Number(text);
     if (what === 'ready') this.isReady = true;
     else if (what === 'deferred') this.#tally.deferrals++;
+    else if (what === 'void') this.#tally.voids++;
     else if (what === 'start') {
       const run = this.#tally.start(index, {
         from: Number(at),

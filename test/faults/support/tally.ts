@@ -30,6 +30,8 @@ export class Tally {
   readonly runs: Run[] = [];
   /** Deliveries that were put off. */
   deferrals = 0;
+  /** Bodies whose worker had been given up for dead when they ended: it was too late with its beats. */
+  voids = 0;
   #published = 0;
 
   /** Publishes so many more. */

@@ -23,6 +23,7 @@ export class Team {
   async join(broker: string): Promise<void> {
     const { takes, concurrency, lease } = this.#spec;
     const app = createApp({ broker, queue: this.#tally.queue, coordinator: 'memory:', results: 'memory:' });
+    app.on('task.void', () => void this.#tally.voids++);
     app.task('work', { ignoreResult: true, maxLost: 1_000 }, async (index: number) => {
       this.#tally.start(index);
       await new Promise((resolve) => setTimeout(resolve, takes));

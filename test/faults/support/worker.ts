@@ -31,6 +31,7 @@ const coordinator = spec.coordinator ?? (capacity === undefined ? 'memory:' : un
 const app = createApp({ broker, queue, results: 'memory:', coordinator });
 const limits = capacity === undefined ? [] : [locked(queue, capacity, { lease, countdown: 1_000 })];
 app.on('task.deferred', ({ id }) => tell('deferred', id));
+app.on('task.void', ({ id }) => tell('void', id));
 /** How late those are that start now, in milliseconds, when they were delayed. */
 const late = new Map<string, number | undefined>();
 app.on('task.started', (event) => late.set(event.id, event.late));
