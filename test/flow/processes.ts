@@ -1,8 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { type App, createApp } from '../../src/index.js';
-import { Crew } from '../faults/support/crew.js';
+import { Crew, type WorkerSpec } from '../faults/support/crew.js';
 import { Tally } from '../faults/support/tally.js';
-import type { WorkerSpec } from '../faults/support/worker.js';
 import { until } from '../support/until.js';
 
 /** A broker and a coordinator that processes share. */

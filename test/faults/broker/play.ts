@@ -2,10 +2,9 @@ import type { Broker } from '../../../src/brokers/broker.js';
 import { startProxy, type TcpProxy } from '../../support/proxy.js';
 import type { SingleServer } from '../../support/servers/index.js';
 import { until } from '../../support/until.js';
-import { Crew, type Hired } from '../support/crew.js';
+import { Crew, type Hired, type WorkerSpec } from '../support/crew.js';
 import { Tally } from '../support/tally.js';
 import { Team } from '../support/team.js';
-import type { WorkerSpec } from '../support/worker.js';
 
 /** A broker on a server of its own, to which everything happens. */
 export interface FaultHarness {

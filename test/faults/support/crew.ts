@@ -1,23 +1,43 @@
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { builtPackage } from '../../cli/build.js';
 import { spawnMortal } from '../../support/servers/process.js';
 import { until } from '../../support/until.js';
 import type { Run, Tally } from './tally.js';
-import type { WorkerSpec } from './worker.js';
 
-const program = fileURLToPath(new URL('worker.ts', import.meta.url));
+const program = fileURLToPath(new URL('worker.js', import.meta.url));
 const root = fileURLToPath(new URL('../../..', import.meta.url));
+
+/** What a worker process is told. */
+export interface WorkerSpec {
+  readonly broker: string;
+  /** Default: the broker's own. */
+  readonly coordinator?: string | undefined;
+  readonly queue: string;
+  /** How long a body takes, in milliseconds. */
+  readonly takes: number;
+  readonly concurrency: number;
+  readonly lease: number;
+  /** How long bodies may go on when it stops, in milliseconds. Default 25 s. */
+  readonly drain?: number;
+  /** Behind a resource of this capacity, which is called as the queue is. */
+  readonly capacity?: number | undefined;
+}
 
 /** Workers in processes of their own, which tell what they do. */
 export class Crew {
   readonly #workers = new Set<Hired>();
+  #built: Promise<string> | undefined;
 
   /** Starts a worker, and resolves when it serves its queue. */
   async hire(spec: Omit<WorkerSpec, 'queue'>, tally: Tally): Promise<Hired> {
-    const args = ['--import', 'tsx', program, JSON.stringify({ ...spec, queue: tally.queue })];
+    this.#built ??= builtPackage();
+    const built = pathToFileURL(join(await this.#built, 'dist/index.js')).href;
+    const args = [program, built, JSON.stringify({ ...spec, queue: tally.queue })];
     const child = await spawnMortal({ program: process.execPath, args, cwd: root }, 'ignore');
     const hired = new Hired(child, tally);
     this.#workers.add(hired);
