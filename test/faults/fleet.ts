@@ -25,6 +25,13 @@ export interface FleetOptions extends Omit<FleetWorkerSpec, 'ahead'> {
   readonly ahead?: readonly number[];
 }
 
+interface Surroundings {
+  readonly referee: Referee;
+  readonly errors: Map<string, number>;
+  /** Milliseconds. */
+  readonly lease: number;
+}
+
 /** A process of the fleet, which reaches each server through a proxy of its own. */
 export class Member {
   readonly peer: Peer;
@@ -32,19 +39,23 @@ export class Member {
   readonly #referee: Referee;
   readonly #errors: Map<string, number>;
   readonly #inside = new Map<number, Stay>();
+  readonly #lease: number;
+  readonly #listening: Promise<void>;
   acquisitions = 0;
   #ended = false;
 
-  constructor(peer: Peer, proxies: readonly TcpProxy[], referee: Referee, errors: Map<string, number>) {
+  constructor(peer: Peer, proxies: readonly TcpProxy[], { referee, errors, lease }: Surroundings) {
     this.peer = peer;
     this.proxies = proxies;
     this.#referee = referee;
     this.#errors = errors;
-    void this.#listen();
+    this.#lease = lease;
+    this.#listening = this.#listen();
   }
 
+  /** To the end of what it told, also when it has been killed. */
   async #listen(): Promise<void> {
-    while (this.peer.running && !this.#ended) {
+    while (!this.#ended) {
       try {
         this.#hear(JSON.parse(await this.peer.next(60_000)) as Told);
       } catch {
@@ -68,11 +79,13 @@ export class Member {
     } else this.#ended = true;
   }
 
-  /** It held what it held until then. */
+  /** What it was still inside of, by all that it had told, it held until then; or as long as its lease is sure to have lasted. */
   async kill(): Promise<void> {
     const at = Number(process.hrtime.bigint()) / 1e6;
-    for (const stay of this.#inside.values()) stay.until = Math.max(stay.until, at);
     await this.peer.end();
+    await this.#listening;
+    for (const stay of this.#inside.values())
+      stay.until = Math.max(stay.until, Math.min(at, stay.asked + this.#lease));
     await this.stop();
   }
 
@@ -122,7 +135,9 @@ export class Fleet {
     const through = await throughProxies(wanted.url);
     const spec: FleetWorkerSpec = { ...wanted, url: through.url, ahead };
     const peer = await startScript(new URL('fleet-worker.ts', import.meta.url), JSON.stringify(spec));
-    this.members.push(new Member(peer, through.proxies, this.referee, this.errors));
+    this.members.push(
+      new Member(peer, through.proxies, { referee: this.referee, errors: this.errors, lease: wanted.lease }),
+    );
   }
 
   /** One is killed, and another comes in its place. */
