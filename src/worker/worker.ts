@@ -133,6 +133,8 @@ export class Worker {
       onError: (error) => this.#journal.error(error),
     });
     if (this.#leaving.signal.aborted) {
+      // First, so that nothing is fetched here again that is put back.
+      await this.#attempt(consumer.stop());
       // What cannot be put back now comes back with the consumer's end, as a loss.
       await Promise.allSettled(
         early.map((delivery) => delivery.settle({ kind: 'again', message: delivery.message, after: 0 })),
