@@ -19,7 +19,7 @@ import { startProxy } from '../support/proxy.js';
 import { useShared } from '../support/servers/index.js';
 import { until } from '../support/until.js';
 import { kindOf, reply, startZooKeeperStub } from '../support/zookeeper-stub.js';
-import { tickTime } from './zookeeper-kit.js';
+import { inPortions, tickTime } from './zookeeper-kit.js';
 import { useRawZooKeeper } from './zookeeper-raw.js';
 
 const server = useShared('zookeeper');
@@ -35,15 +35,6 @@ function open(...[source, options]: Parameters<typeof zookeeperCoordinator>): Co
   const coordinator = zookeeperCoordinator(source, { tickTime, ...options });
   opened.push(coordinator);
   return coordinator;
-}
-
-/** Not all at once: a machine with much else to do would not answer the last of them in time. */
-async function inPortions<T>(names: readonly string[], step: (name: string) => Promise<T>): Promise<T[]> {
-  const answers: T[] = [];
-  for (let i = 0; i < names.length; i += 100) {
-    answers.push(...(await Promise.all(names.slice(i, i + 100).map(step))));
-  }
-  return answers;
 }
 
 const newName = () => `res-${randomUUID()}`;
@@ -359,10 +350,10 @@ describe('2,000 places in line', () => {
     expect(requestBursts).toBeLessThan(50);
     expect(woken).toBe(0);
 
-    await inPortions(names, (name) => exit(other, name, held[names.indexOf(name)]!));
+    await inPortions(names, (name, i) => exit(other, name, held[i]!));
     await until(() => woken === names.length, 20_000);
-    const entered = await inPortions(names, (name) =>
-      enters(holder, name, places[names.indexOf(name)]!, { ...long, line: true }),
+    const entered = await inPortions(names, (name, i) =>
+      enters(holder, name, places[i]!, { ...long, line: true }),
     );
     expect(new Set(entered)).toEqual(new Set([true]));
   }, 60_000);

@@ -10,7 +10,7 @@ import { startProxy, type TcpProxy } from '../support/proxy.js';
 import { useShared } from '../support/servers/index.js';
 import { until } from '../support/until.js';
 import { kindOf, reply, startZooKeeperStub } from '../support/zookeeper-stub.js';
-import { tickTime } from './zookeeper-kit.js';
+import { inPortions, tickTime } from './zookeeper-kit.js';
 import { useRawZooKeeper } from './zookeeper-raw.js';
 
 const server = useShared('zookeeper');
@@ -124,16 +124,8 @@ describe('what somebody waits for', () => {
     const options = { lease: 60_000, placeLife: 60_000, capacity: 2 };
     // As long as they may be, and three bytes a letter.
     const names = Array.from({ length: 1_500 }, (_, i) => '鍵'.repeat(195) + String(i).padStart(5, '0'));
-    const inPortions = async <T>(step: (name: string, i: number) => Promise<T>): Promise<T[]> => {
-      const answers: T[] = [];
-      for (let from = 0; from < names.length; from += 100) {
-        const portion = names.slice(from, from + 100);
-        answers.push(...(await Promise.all(portion.map((name, i) => step(name, from + i)))));
-      }
-      return answers;
-    };
-    const held = await inPortions((name) => hold(other, name, { ...options, weight: 2 }));
-    const places = await inPortions((name) => standInLine(us, name, options));
+    const held = await inPortions(names, (name) => hold(other, name, { ...options, weight: 2 }));
+    const places = await inPortions(names, (name) => standInLine(us, name, options));
     await us.inspect('anything', soon);
 
     proxy.resetTraffic();
@@ -143,14 +135,16 @@ describe('what somebody waits for', () => {
     expect(proxy.traffic.requestBytes).toBeGreaterThan(700_000);
     expect(proxy.traffic.requestBytes).toBeLessThan(1_000_000);
 
-    await inPortions((name, i) => exit(other, name, held[i]!));
-    await inPortions((name, i) => until(() => enters(us, name, places[i]!, { ...options, line: true })));
-    await inPortions((name, i) => exit(us, name, places[i]!));
+    await inPortions(names, (name, i) => exit(other, name, held[i]!));
+    await inPortions(names, (name, i) =>
+      until(() => enters(us, name, places[i]!, { ...options, line: true })),
+    );
+    await inPortions(names, (name, i) => exit(us, name, places[i]!));
     proxy.resetTraffic();
     proxy.cut();
     await until(() => us.inspect('anything', { timeout: 500 }), 20_000);
     expect(proxy.traffic.requestBytes).toBeLessThan(10_000);
-  }, 60_000);
+  }, 120_000);
 
   it('is watched, too, by whoever was first in line when an answer was lost', async () => {
     const { us, proxy } = await openBehindProxy();

@@ -42,3 +42,16 @@ export function zookeeperHarness(
     ...(histories !== undefined && { histories }),
   };
 }
+
+/** Not all at once: a machine with much else to do would not answer the last of them in time. */
+export async function inPortions<T>(
+  names: readonly string[],
+  step: (name: string, i: number) => Promise<T>,
+): Promise<T[]> {
+  const answers: T[] = [];
+  for (let from = 0; from < names.length; from += 100) {
+    const portion = names.slice(from, from + 100);
+    answers.push(...(await Promise.all(portion.map((name, i) => step(name, from + i)))));
+  }
+  return answers;
+}
