@@ -15,6 +15,12 @@ export interface Broker {
   readonly features: BrokerFeatures;
 
   /**
+   * For how long a message may be in a worker's hands, in milliseconds, before the broker takes it away, and what to do for
+   * tasks that run for longer. Absent where it may be for ever.
+   */
+  readonly patience?: { readonly ms: number; readonly advice: string };
+
+  /**
    * Says what is special about a queue, before it is used. Absent where all queues are alike. Throws `ConfigError` when
    * something else was said of it before.
    */

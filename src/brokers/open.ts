@@ -2,6 +2,7 @@ import type { Clock } from '../clock.js';
 import { type Drivers, InMemory, openBy } from '../opening.js';
 import type { Broker } from './broker.js';
 import { memoryBroker } from './memory.js';
+import { rabbitmqBroker } from './rabbitmq.js';
 import { redisBroker } from './redis.js';
 
 const inMemory = new InMemory<Broker>();
@@ -13,6 +14,8 @@ const drivers: Drivers<Broker> = {
   'rediss+sentinel': redisBroker,
   'redis+cluster': redisBroker,
   'rediss+cluster': redisBroker,
+  amqp: rabbitmqBroker,
+  amqps: rabbitmqBroker,
 };
 
 /**

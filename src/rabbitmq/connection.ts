@@ -25,7 +25,7 @@ const closeTimeout = 1_000;
  *
  * amqplib gives a connection up when the server has not been heard for two heartbeats; what comes after that is done here,
  * for its own recovery is younger than the versions supported. A caller waits for a connection as long as its own deadline
- * allows, but not when the last attempt has failed: then it is told so at once, with the reason. What was declared or
+ * allows, but no longer than for one attempt: when that fails it is told the reason. What was declared or
  * consumed on the connection is gone with it: whoever needs that sets it up again `onReady`.
  */
 export class RabbitConnection {
@@ -40,8 +40,6 @@ export class RabbitConnection {
   #current: AmqpConnection | undefined;
   #begun = false;
   #failures = 0;
-  /** Why the last attempt to connect has failed, until one succeeds. */
-  #failure: Error | undefined;
   #blocked: string | undefined;
   #retry: NodeJS.Timeout | undefined;
   #closed = false;
@@ -66,7 +64,6 @@ export class RabbitConnection {
   ready(timeout: number): Promise<AmqpConnection> {
     if (this.#closed) return Promise.reject(new ClosedError('The RabbitMQ connection'));
     if (this.#current) return Promise.resolve(this.#current);
-    if (this.#failure) return Promise.reject(this.#failure);
     const wait = this.#wait(timeout);
     if (!this.#begun) {
       this.#begun = true;
@@ -149,7 +146,6 @@ export class RabbitConnection {
       this.#onReady(connection);
     } catch (error) {
       if (this.#closed) return;
-      this.#failure = error as Error;
       this.#rejectAll(error as Error);
       this.#connectLater();
     }
@@ -181,7 +177,6 @@ export class RabbitConnection {
 
   #onReady(connection: AmqpConnection): void {
     this.#current = connection;
-    this.#failure = undefined;
     this.#failures = 0;
     let why: Error | undefined;
     connection.on('error', (error: Error) => {

@@ -13,6 +13,7 @@ import { Conclusion } from './conclusion.js';
 import { Doormen } from './doormen.js';
 import { Answers, examine, type Health, type HealthOptions } from './health.js';
 import { Journal } from './journal.js';
+import { warnOfLongTasks } from './long-tasks.js';
 import { Places } from './places.js';
 import { Runner } from './run.js';
 import { type WorkerOptions, type WorkerSettings, workerSettings } from './settings.js';
@@ -122,6 +123,7 @@ export class Worker {
   async #fetch(): Promise<void> {
     const early: Delivery[] = [];
     const { concurrency, lease } = this.settings;
+    warnOfLongTasks(this.#app);
     this.#serving = this.queues;
     const consumer = await this.#app.broker.consume(this.#serving, {
       concurrency,

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Broker } from '../../../src/brokers/broker.js';
 import { startProxy, type TcpProxy } from '../../support/proxy.js';
 import type { SingleServer } from '../../support/servers/index.js';
@@ -15,6 +16,8 @@ export interface FaultHarness {
   readonly keepsHand: boolean;
   /** Who keeps the limits of workers, if not the broker. */
   readonly coordinator?: () => string;
+  /** Milliseconds after which a queue that was made outlives a kill of its server. Default 0. */
+  readonly takesRoot?: number;
   /** What is in every request of which the answer is to be lost. */
   readonly marker?: string;
 }
@@ -45,6 +48,8 @@ export class Play {
   readonly #team: Team;
   readonly #crew = new Crew();
   readonly #hired = new Set<Hired>();
+  /** When the queue was made, at the latest. */
+  #since = 0;
 
   constructor(harness: FaultHarness, amount: Amount) {
     this.harness = harness;
@@ -65,6 +70,7 @@ export class Play {
       if (proxy) this.proxies.push(proxy);
       await this.#team.join(proxy ? proxy.url(url) : url);
     }
+    this.#since = performance.now();
   }
 
   /** A worker in a process of its own. */
@@ -87,6 +93,11 @@ export class Play {
       await until(() => this.tally.starts > before, 30_000);
       await fault(turn);
     }
+  }
+
+  /** Resolves when the queue has been there for long enough to outlive its server. */
+  async rooted(): Promise<void> {
+    await sleep(Math.max(0, this.#since + (this.harness.takesRoot ?? 0) - performance.now()));
   }
 
   /** Every worker has lost its connection. */

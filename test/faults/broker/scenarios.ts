@@ -8,9 +8,14 @@ export type Scenario = (play: Play) => Promise<string[]>;
 
 /** Two workers of this process run the tasks. */
 const withTeam =
-  (behindProxies: boolean, fault: (play: Play, turn: number) => Promise<void>): Scenario =>
+  (
+    behindProxies: boolean,
+    fault: (play: Play, turn: number) => Promise<void>,
+    before?: (play: Play) => Promise<void>,
+  ): Scenario =>
   async (play) => {
     await play.join({ behindProxies });
+    await before?.(play);
     await play.often((turn) => fault(play, turn));
     return await play.verdict();
   };
@@ -40,11 +45,15 @@ const killed = (capacity?: number): Scenario => {
 
 /** All tasks are run, whatever happens; none more than once unless its worker was given up. */
 export const scenarios: Readonly<Record<string, Scenario>> = {
-  'their server is killed and comes back': withTeam(false, async (play) => {
-    await play.harness.server.restart();
-    play.interrupted();
-    await play.resumes();
-  }),
+  'their server is killed and comes back': withTeam(
+    false,
+    async (play) => {
+      await play.harness.server.restart();
+      play.interrupted();
+      await play.resumes();
+    },
+    (play) => play.rooted(),
+  ),
 
   'their server is frozen for longer than their lease': withTeam(false, async (play) => {
     await play.harness.server.freeze();

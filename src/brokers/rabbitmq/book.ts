@@ -1,0 +1,100 @@
+import type { Parking, Room } from '../broker.js';
+
+/** A room's queue in RabbitMQ, and the terms on which messages were parked there last. */
+export interface RoomFacts extends Pick<Parking, 'resource' | 'weight' | 'capacity' | 'countdown'> {
+  /** What its queue is called. */
+  readonly name: string;
+  /** Milliseconds since 1970: when this was written. */
+  readonly at: number;
+  /** Messages of several weights were parked there, so that another one's than this may come first. */
+  readonly isMixed?: boolean;
+}
+
+/** A room's queue, as far as is known here. Times are on the clock of `performance.now()`. */
+export class KnownRoom {
+  readonly name: string;
+  readonly resource: string;
+  facts: RoomFacts;
+  /** When somebody was last known to stand in line for it, to park there, or to take from it. */
+  attendedAt: number;
+  /** When the others were last told of it from here. */
+  toldAt = Number.NEGATIVE_INFINITY;
+
+  constructor(facts: RoomFacts) {
+    this.name = facts.name;
+    this.resource = facts.resource;
+    this.facts = facts;
+    this.attendedAt = performance.now() - Math.max(0, Date.now() - facts.at);
+  }
+
+  /** Whether these are other terms than it goes by. */
+  learn(facts: RoomFacts): boolean {
+    const { weight, capacity, countdown, isMixed = false } = this.facts;
+    this.facts = { ...facts, isMixed: isMixed || facts.isMixed === true || weight !== facts.weight };
+    return (
+      weight !== facts.weight ||
+      capacity !== facts.capacity ||
+      countdown !== facts.countdown ||
+      isMixed !== this.facts.isMixed
+    );
+  }
+
+  attended(): void {
+    this.attendedAt = performance.now();
+  }
+
+  /** Whether nobody has attended it for its countdown, as far as is known here. */
+  get isUntended(): boolean {
+    return performance.now() - this.attendedAt >= this.facts.countdown;
+  }
+
+  room(queue: string): Room {
+    const { resource, weight, capacity, countdown } = this.facts;
+    return { queue, resource, weight, capacity, countdown };
+  }
+}
+
+/**
+ * The rooms of one queue that are known here. A resource may have more than one queue for its room: whoever knows of none
+ * makes one, and none is ever used again after it was removed.
+ */
+export class Book {
+  readonly #rooms = new Map<string, KnownRoom>();
+
+  get size(): number {
+    return this.#rooms.size;
+  }
+
+  /** All of them, oldest first. */
+  get all(): KnownRoom[] {
+    return [...this.#rooms.values()];
+  }
+
+  get(name: string): KnownRoom | undefined {
+    return this.#rooms.get(name);
+  }
+
+  of(resource: string): KnownRoom[] {
+    return this.all.filter((room) => room.resource === resource);
+  }
+
+  learn(facts: RoomFacts): KnownRoom {
+    const known = this.#rooms.get(facts.name);
+    if (known) {
+      known.learn(facts);
+      return known;
+    }
+    const room = new KnownRoom(facts);
+    this.#rooms.set(facts.name, room);
+    return room;
+  }
+
+  forget(name: string): void {
+    this.#rooms.delete(name);
+  }
+
+  attended(resources: readonly string[]): void {
+    const all = new Set(resources);
+    for (const room of this.#rooms.values()) if (all.has(room.resource)) room.attended();
+  }
+}

@@ -1,0 +1,356 @@
+import { randomUUID } from 'node:crypto';
+import { type OpenChannel, openChannel } from '../../rabbitmq/channel.js';
+import type { AmqpMessage } from '../../rabbitmq/client.js';
+import type { RabbitConnection } from '../../rabbitmq/connection.js';
+import type { Publisher } from '../../rabbitmq/publisher.js';
+import type { Outcome, Parking, Room } from '../broker.js';
+import { Book, type KnownRoom, type RoomFacts } from './book.js';
+import type { RabbitDelivery } from './delivery.js';
+import { Keeper } from './keeper.js';
+import type { Names } from './names.js';
+import type { Answer, NewsDesk } from './news.js';
+import { mostRooms, Rooms } from './rooms.js';
+import { type Tap, Taps } from './tap.js';
+import type { Topology } from './topology.js';
+import { asideParcel, leftOf, lossesOf, lostParcel, type Parcel, parcel, weightOf } from './wire.js';
+import { Writer } from './writer.js';
+
+export interface LaneHost {
+  /** Deliveries that may be in hand, unacknowledged, at once. */
+  readonly slots: number;
+  readonly lease: number;
+  onMessage(lane: Lane, message: AmqpMessage): void;
+  onRoom(room: Room): void;
+  onError(error: unknown): void;
+}
+
+/** Others are told of a room again, on which they may have given up, after this many milliseconds. */
+const tellAgainAfter = 200;
+/** As often are others told of rooms that are attended by parking and taking, in milliseconds. */
+const tellAttended = 300;
+
+/**
+ * One worker's part in one queue.
+ *
+ * What is put back is published first, and its delivery acknowledged when the server has confirmed that: if the process dies
+ * in between there are two copies, and never none.
+ */
+export class Lane {
+  readonly names: Names;
+  readonly book = new Book();
+  readonly rooms: Rooms;
+  readonly #host: LaneHost;
+  readonly #connection: RabbitConnection;
+  readonly #topology: Topology;
+  readonly #writer: Writer;
+  readonly #desk: NewsDesk;
+  readonly #taps: Taps;
+  readonly #touched = new Set<string>();
+  #telling: NodeJS.Timeout | undefined;
+  #fetching: OpenChannel | undefined;
+  #keeper: Keeper | undefined;
+  #tag: string | undefined;
+  /** Where its taps begin next: rooms of one resource have turns. */
+  #turn = 0;
+
+  constructor(
+    parts: {
+      names: Names;
+      topology: Topology;
+      connection: RabbitConnection;
+      publisher: Publisher;
+      desk: NewsDesk;
+    },
+    host: LaneHost,
+  ) {
+    this.#host = host;
+    this.names = parts.names;
+    this.#connection = parts.connection;
+    this.#topology = parts.topology;
+    this.#desk = parts.desk;
+    this.#writer = new Writer(parts.publisher, parts.topology, parts.names);
+    this.#taps = new Taps(parts.connection);
+    this.rooms = new Rooms({ ...parts, book: this.book, writer: this.#writer });
+  }
+
+  /** Whether deliveries that it fetched are its own still. */
+  get isOpen(): boolean {
+    return this.#fetching?.isOpen ?? false;
+  }
+
+  /** Learns of the rooms there are, from their notes and from the other workers. */
+  async join(): Promise<OpenChannel> {
+    // It may be another server's, or somebody has removed what there was.
+    this.#topology.forget();
+    await this.#topology.queue();
+    const noting = await openChannel(this.#connection);
+    const keeper = new Keeper(
+      {
+        book: this.book,
+        rooms: this.rooms,
+        lease: this.#host.lease,
+        onRoom: (room) => this.#host.onRoom(room.room(this.names.queue)),
+        bringBackLost: async (room) => void (await this.#peek(room)),
+        renote: (facts) => this.#writer.putNote(Buffer.from(JSON.stringify(facts))),
+        onError: this.#host.onError,
+      },
+      noting,
+    );
+    this.#keeper?.stop();
+    this.#keeper = keeper;
+    await noting.call((channel) =>
+      channel.consume(this.names.notes, (note) => note && keeper.received(note)),
+    );
+    const state = await noting.call((channel) => channel.checkQueue(this.names.notes));
+    const answers = await this.#desk.ask(this.names.news, state.consumerCount - 1);
+    for (const { rooms } of answers) for (const facts of rooms) this.book.learn(facts);
+    await noting.call((channel) => channel.checkQueue(this.names.notes));
+    return noting;
+  }
+
+  /** Begins to fetch. */
+  async fetch(): Promise<OpenChannel> {
+    const fetching = await openChannel(this.#connection);
+    this.#fetching = fetching;
+    await fetching.call((channel) => channel.prefetch(this.#host.slots));
+    const { consumerTag } = await fetching.call((channel) =>
+      channel.consume(this.names.work, (message) => {
+        if (message) this.#host.onMessage(this, message);
+        else void this.#gone(fetching);
+      }),
+    );
+    this.#tag = consumerTag;
+    return fetching;
+  }
+
+  /** Somebody has removed the queue: with its channel closed, everything begins anew. */
+  async #gone(fetching: OpenChannel): Promise<void> {
+    this.#host.onError(new Error(`the queue "${this.names.work}" was removed`));
+    await fetching.close();
+  }
+
+  /** How many messages wait, by an answer that is later than all that arrived before. */
+  async ready(): Promise<number> {
+    if (!this.#fetching) return 0;
+    const { messageCount } = await this.#fetching.call((channel) => channel.checkQueue(this.names.work));
+    return messageCount;
+  }
+
+  async stopFetching(): Promise<void> {
+    const tag = this.#tag;
+    this.#tag = undefined;
+    if (tag !== undefined) await this.#fetching?.call((channel) => channel.cancel(tag));
+  }
+
+  leave(): void {
+    this.#keeper?.stop();
+    clearTimeout(this.#telling);
+    this.#telling = undefined;
+  }
+
+  /** The end of a round on the ladder, and not of the whole delay. */
+  isEarly(message: AmqpMessage): boolean {
+    return leftOf(message) > 0;
+  }
+
+  async sendOn(message: AmqpMessage): Promise<void> {
+    await this.#writer.put(lostParcel(message, lossesOf(message)), leftOf(message));
+    this.ackFetched(message);
+  }
+
+  ackFetched(message: AmqpMessage): boolean {
+    return this.#fetching?.send((channel) => channel.ack(message)) ?? false;
+  }
+
+  /** What becomes of the message before its delivery is acknowledged: nothing, or a copy of it is made. */
+  async conclude({ raw, losses }: Pick<RabbitDelivery, 'raw' | 'losses'>, outcome: Outcome): Promise<void> {
+    switch (outcome.kind) {
+      case 'done':
+      case 'failed':
+      case 'skipped':
+        return;
+      case 'aside':
+        return await this.#writer.putAside(asideParcel(raw, outcome.reason, randomUUID()));
+      case 'again': {
+        const whole = parcel(outcome.message, losses);
+        if ('room' in outcome) return await this.#park(whole, outcome.room);
+        return await this.#writer.put(whole, outcome.after);
+      }
+    }
+  }
+
+  /** Into the queue again, as lost once more. */
+  async putBackLost(message: AmqpMessage): Promise<void> {
+    await this.#writer.put(lostParcel(message, lossesOf(message) + 1));
+  }
+
+  /** Into the queue again, as it was. */
+  async putBack(message: AmqpMessage): Promise<void> {
+    await this.#writer.put(lostParcel(message, lossesOf(message)));
+  }
+
+  /**
+   * The next message of the resource's rooms, by a tap that is there already or by another one. What somebody died with goes
+   * back to the queue on the way.
+   */
+  async take(
+    resource: string,
+    weight: number,
+    held?: Tap,
+  ): Promise<{ message: AmqpMessage; tap: Tap } | { weight: number } | undefined> {
+    if (held) {
+      const found = await this.#takeBy(held, weight);
+      if (found) return found;
+    }
+    const rooms = this.book.of(resource);
+    const first = this.#turn++;
+    for (let i = 0; i < rooms.length; i++) {
+      const room = rooms[(first + i) % rooms.length] as KnownRoom;
+      const tap = await this.#taps.open(room.name);
+      if (!tap) {
+        this.rooms.forget(room.name);
+        continue;
+      }
+      const found = await this.#takeBy(tap, weight);
+      if (found) return found;
+    }
+    return undefined;
+  }
+
+  /** Leaves a room. What has come from it by now goes back. */
+  async letGo(tap: Tap): Promise<void> {
+    const message = await tap.next();
+    if (message) await this.#return(tap, message);
+  }
+
+  /** To the front of its room; or, if somebody died with it, to the queue. */
+  async #return(tap: Tap, message: AmqpMessage): Promise<void> {
+    if (message.fields.redelivered) await this.putBackLost(message);
+    else await this.rooms.putBack(tap.name, message);
+    tap.ack(message, { shut: true });
+  }
+
+  async #takeBy(tap: Tap, weight: number) {
+    try {
+      for (;;) {
+        const message = await tap.next();
+        this.#touch(tap.name);
+        if (!message) return undefined;
+        const found = weightOf(message);
+        if (message.fields.redelivered) {
+          await this.putBackLost(message);
+          tap.ack(message, { shut: false });
+        } else if (found === weight) {
+          return { message, tap };
+        } else {
+          await this.#return(tap, message);
+          return { weight: found };
+        }
+      }
+    } catch (error) {
+      void tap.drop();
+      throw error;
+    }
+  }
+
+  /** The rooms that have messages. */
+  async listRooms(): Promise<Room[]> {
+    const listed = new Map<string, Room>();
+    for (const room of this.book.all) {
+      const count = await this.rooms.count(room.name);
+      if (count === undefined) this.rooms.forget(room.name);
+      if (!count || listed.has(room.resource)) continue;
+      const found = room.room(this.names.queue);
+      const head = room.facts.isMixed ? await this.#peek(room) : undefined;
+      listed.set(room.resource, head ? { ...found, weight: weightOf(head) } : found);
+    }
+    return [...listed.values()];
+  }
+
+  async attend(resources: readonly string[]): Promise<void> {
+    this.book.attended(resources);
+    await this.#desk.tell(this.names.news, { kind: 'attended', resources });
+  }
+
+  /** Of the rooms that others keep, it asks them: one only of several workers is given a room. */
+  async orphans(): Promise<Room[]> {
+    const keeper = this.#keeper;
+    if (!keeper) return [];
+    const others = this.book.all.filter((room) => room.isUntended && !keeper.keeps(room.name));
+    const orphans = await keeper.orphans();
+    const given = await this.#claim(others);
+    const rooms = new Map([...orphans, ...given].map((room) => [room.resource, room.room(this.names.queue)]));
+    return [...rooms.values()];
+  }
+
+  async #claim(rooms: readonly KnownRoom[]): Promise<KnownRoom[]> {
+    if (rooms.length === 0) return [];
+    for (const room of rooms) room.attended();
+    const workers = (await this.rooms.look(this.names.notes))?.consumerCount ?? 1;
+    const names = rooms.map(({ name }) => name);
+    const answers = await this.#desk.ask(this.names.news, workers, { kind: 'claim', names });
+    const given = new Set(answers.flatMap((answer) => answer.given ?? []));
+    return rooms.filter(({ name }) => given.has(name));
+  }
+
+  heard(facts: RoomFacts): void {
+    this.book.learn(facts).attended();
+    const { resource, weight, capacity, countdown } = facts;
+    this.#host.onRoom({ queue: this.names.queue, resource, weight, capacity, countdown });
+  }
+
+  async answer(question: AmqpMessage, hand: Pick<Answer, 'running' | 'waiting'>): Promise<void> {
+    await this.#desk.answer(question, { ...hand, rooms: this.book.all.map(({ facts }) => facts) });
+  }
+
+  async answerClaim(question: AmqpMessage, names: readonly string[]): Promise<void> {
+    const given = (await this.#keeper?.orphans(names)) ?? [];
+    const answer = { running: 0, waiting: 0, rooms: [], given: given.map(({ name }) => name) };
+    await this.#desk.answer(question, answer);
+  }
+
+  async #park(whole: Parcel, parking: Parking): Promise<void> {
+    const { resource, weight, capacity, countdown } = parking;
+    if (this.book.size >= mostRooms && this.book.of(resource).length === 0) {
+      // As many rooms as there may be: it comes back by itself, and not together with all the others.
+      return await this.#writer.put(whole, countdown * (0.75 + Math.random() / 2));
+    }
+    const room = await this.rooms.park(whole, parking);
+    const isNews = room.learn({ name: room.name, at: Date.now(), resource, weight, capacity, countdown });
+    room.attended();
+    if (isNews) await this.rooms.note(room);
+    if (!isNews && performance.now() - room.toldAt < tellAgainAfter) return this.#touch(room.name);
+    room.toldAt = performance.now();
+    await this.#desk.tell(this.names.news, { kind: 'room', room: room.facts });
+  }
+
+  /** Looks at the message that comes first, and leaves it there; one that somebody died with goes back to the queue. */
+  async #peek(room: KnownRoom): Promise<AmqpMessage | undefined> {
+    const tap = await this.#taps.open(room.name);
+    try {
+      const message = await tap?.next();
+      if (!tap || !message) return undefined;
+      await this.#return(tap, message);
+      return message;
+    } catch (error) {
+      void tap?.drop();
+      throw error;
+    }
+  }
+
+  /** Somebody parked there or took from there, which is to be known to whoever keeps it. */
+  #touch(name: string): void {
+    const room = this.book.get(name);
+    if (!room) return;
+    room.attended();
+    this.#touched.add(room.resource);
+    if (this.#telling) return;
+    this.#telling = setTimeout(() => {
+      this.#telling = undefined;
+      const resources = [...this.#touched];
+      this.#touched.clear();
+      this.#desk.tell(this.names.news, { kind: 'attended', resources }).catch(() => {});
+    }, tellAttended);
+    this.#telling.unref();
+  }
+}

@@ -1,0 +1,133 @@
+import { type OpenChannel, openChannel } from '../../rabbitmq/channel.js';
+import { type AmqpMessage, replyCodeOf } from '../../rabbitmq/client.js';
+import type { RabbitConnection } from '../../rabbitmq/connection.js';
+
+/** How long a message that is there may take to arrive before it is asked for once more, in milliseconds. */
+const arrival = 20;
+
+/** Channels for taps. One that is not in use is kept for the next. */
+export class Taps {
+  readonly #connection: RabbitConnection;
+  readonly #idle: OpenChannel[] = [];
+
+  constructor(connection: RabbitConnection) {
+    this.#connection = connection;
+  }
+
+  /** Nothing when there is no such queue. */
+  async open(name: string): Promise<Tap | undefined> {
+    const opened = await this.#channel();
+    try {
+      return await Tap.on(opened, name, () => this.#idle.push(opened));
+    } catch (error) {
+      if (replyCodeOf(error) === 404) return undefined;
+      void opened.close();
+      throw error;
+    }
+  }
+
+  async #channel(): Promise<OpenChannel> {
+    for (let idle = this.#idle.pop(); idle; idle = this.#idle.pop()) if (idle.isOpen) return idle;
+    const opened = await openChannel(this.#connection);
+    await opened.call((channel) => channel.prefetch(1));
+    return opened;
+  }
+}
+
+/**
+ * A consumer of a room's queue that is handed one message at a time: the next when the one before was acknowledged.
+ *
+ * It is a consumer, and does not merely get messages, for the sake of the room: a queue is removed only if it has neither
+ * messages nor consumers, and RabbitMQ does not count a message that somebody has in hand. So whoever holds one is a
+ * consumer from before it came until it is acknowledged.
+ */
+export class Tap {
+  readonly name: string;
+  readonly #opened: OpenChannel;
+  readonly #onShut: () => void;
+  #tag: string | undefined;
+  #next: AmqpMessage | undefined;
+  #onArrival: (() => void) | undefined;
+
+  private constructor(opened: OpenChannel, name: string, onShut: () => void) {
+    this.#opened = opened;
+    this.name = name;
+    this.#onShut = onShut;
+  }
+
+  static async on(opened: OpenChannel, name: string, onShut: () => void): Promise<Tap> {
+    const tap = new Tap(opened, name, onShut);
+    const { consumerTag } = await opened.call((channel) =>
+      channel.consume(name, (message) => tap.#arrived(message)),
+    );
+    tap.#tag = consumerTag;
+    return tap;
+  }
+
+  get isOpen(): boolean {
+    return this.#opened.isOpen;
+  }
+
+  /**
+   * The message that comes first. When there is none the tap is closed, and with it its channel: then the server takes back
+   * in one step what came at the last moment, and there is no time at which it is in hand without a consumer. (It is marked
+   * as redelivered, so that it counts as lost once more than it was.)
+   */
+  async next(): Promise<AmqpMessage | undefined> {
+    for (let found = 0; !this.#next && found < 2; ) {
+      // What was on its way when the first answer was written is there before the second.
+      const { messageCount } = await this.#opened.call((channel) => channel.checkQueue(this.name));
+      if (messageCount === 0) found++;
+      else await this.#arrival();
+    }
+    const next = this.#next;
+    this.#next = undefined;
+    if (!next) await this.drop();
+    return next;
+  }
+
+  /** Ends a message. The next comes by itself, unless the tap is shut in the same breath. False: it is not ours any more. */
+  ack(message: AmqpMessage, { shut }: { shut: boolean }): boolean {
+    // What is sent first is done first: nothing more comes.
+    if (shut) void this.#cancel();
+    return this.#opened.send((channel) => channel.ack(message));
+  }
+
+  /** Closes its channel, so that what it holds goes back to its room. */
+  async drop(): Promise<void> {
+    this.#tag = undefined;
+    await this.#opened.close();
+  }
+
+  async #cancel(): Promise<void> {
+    const tag = this.#tag;
+    if (tag === undefined) return;
+    this.#tag = undefined;
+    try {
+      await this.#opened.call((channel) => channel.cancel(tag));
+      this.#onShut();
+    } catch {
+      // The channel is closed, or will be: what it held goes back.
+      void this.#opened.close();
+    }
+  }
+
+  #arrived(message: AmqpMessage | null): void {
+    if (!message) return;
+    this.#next = message;
+    this.#onArrival?.();
+  }
+
+  #arrival(): Promise<void> {
+    if (this.#next) return Promise.resolve();
+    return new Promise((resolve) => {
+      const over = () => {
+        clearTimeout(timer);
+        this.#onArrival = undefined;
+        resolve();
+      };
+      const timer = setTimeout(over, arrival);
+      this.#onArrival = over;
+    });
+  }
+}
