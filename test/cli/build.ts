@@ -24,7 +24,7 @@ export async function builtPackage(): Promise<string> {
     '--outDir',
     join(draft, 'dist'),
   ];
-  const { code, output } = await runNode(tsc);
+  const { code, output } = await runNode(tsc, {}, 120_000);
   if (code !== 0) throw new Error(`The package cannot be built:\n${output}`);
   await cp(join(root, 'package.json'), join(draft, 'package.json'));
   await cp(join(root, 'test/cli/apps'), join(draft, 'apps'), { recursive: true });

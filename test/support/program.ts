@@ -13,13 +13,17 @@ export interface Ran {
 
 const running = new Set<ChildProcess>();
 
-/** Runs Node in the project's folder for 30 s at most, with the embedded default unless `env` says otherwise. */
-export async function runNode(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Ran> {
+/** Runs Node in the project's folder, with the embedded default unless `env` says otherwise, and not for ever. */
+export async function runNode(
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = {},
+  timeout = 30_000,
+): Promise<Ran> {
   const { LOCKKEEPER_BROKER: _, LOCKKEEPER_COORDINATOR: __, ...inherited } = process.env;
   const child = spawn(process.execPath, args, {
     cwd: root,
     env: { ...inherited, ...env },
-    timeout: 30_000,
+    timeout,
     killSignal: 'SIGKILL',
   });
   running.add(child);

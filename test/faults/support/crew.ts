@@ -12,6 +12,9 @@ import type { Run, Tally } from './tally.js';
 const program = fileURLToPath(new URL('worker.js', import.meta.url));
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 
+/** Once for all. */
+let built: Promise<string> | undefined;
+
 /** What a worker process is told. */
 export interface WorkerSpec {
   readonly broker: string;
@@ -31,13 +34,12 @@ export interface WorkerSpec {
 /** Workers in processes of their own, which tell what they do. */
 export class Crew {
   readonly #workers = new Set<Hired>();
-  #built: Promise<string> | undefined;
 
   /** Starts a worker, and resolves when it serves its queue. */
   async hire(spec: Omit<WorkerSpec, 'queue'>, tally: Tally): Promise<Hired> {
-    this.#built ??= builtPackage();
-    const built = pathToFileURL(join(await this.#built, 'dist/index.js')).href;
-    const args = [program, built, JSON.stringify({ ...spec, queue: tally.queue })];
+    built ??= builtPackage();
+    const lockkeeper = pathToFileURL(join(await built, 'dist/index.js')).href;
+    const args = [program, lockkeeper, JSON.stringify({ ...spec, queue: tally.queue })];
     const child = await spawnMortal({ program: process.execPath, args, cwd: root }, 'ignore');
     const hired = new Hired(child, tally);
     this.#workers.add(hired);
