@@ -80,6 +80,19 @@ describe('the layout string', () => {
     expect([second < third, third < fourth]).toEqual([true, true]);
   });
 
+  it('leaves no counter that lasts when a claim is asked for again', async () => {
+    const party = connect();
+    const resource = keys.name();
+    const id = await hold(party, resource);
+    await keys.client.del(`{${resource}}:fence`);
+
+    granted(await party.enter(ask(resource, id)));
+
+    expect(await keys.client.pttl(`{${resource}}:fence`)).not.toBe(-1);
+    await exit(party, resource, id);
+    await until(async () => (await keys.client.keys(`*${resource}*`)).length === 0);
+  });
+
   it('is polled by those who wait, and leaves no place behind', async () => {
     const party = connect();
     const resource = keys.name();

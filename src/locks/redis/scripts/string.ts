@@ -59,6 +59,8 @@ return function(q, token, raised)
   local value, refusal = holderOf(q.name)
   if value and begins(value, string.sub(q.value, 1, q.idLength)) then
     redis.call('PEXPIRE', q.name, q.lease)
+    -- A counter that had gone has come back by being raised, and would stay for ever.
+    if raised == 1 then redis.call('DEL', q.fence) end
     return string.match(value, '%d+$')
   end
   if not token then
