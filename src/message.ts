@@ -82,8 +82,6 @@ export interface Reply {
 
 export interface FromCelery {
   readonly headers: Readonly<Record<string, unknown>>;
-  /** Arguments and what is embedded beside them, as they were sent. */
-  readonly body: string;
 }
 
 /** An error as it travels: enough to throw it again as what it was. */

@@ -15,10 +15,11 @@ import type {
   Depth,
   Located,
   PublishOptions,
+  QueueOptions,
   RoomState,
 } from './broker.js';
 import { RabbitConsumer } from './rabbitmq/consumer.js';
-import { namesOf, newsExchange } from './rabbitmq/names.js';
+import { type CeleryQueue, type Names, namesOf, newsExchange } from './rabbitmq/names.js';
 import { NewsDesk } from './rabbitmq/news.js';
 import { RabbitQueue } from './rabbitmq/queue.js';
 
@@ -64,25 +65,40 @@ export class RabbitmqBroker implements Broker {
   };
   /** @internal */
   readonly prefix: string;
-  readonly #source: RabbitSource;
+  /** @internal */
+  readonly source: RabbitSource;
   readonly #connection: RabbitConnection;
   readonly #publisher: Publisher;
   readonly #calls: CallChannel;
   readonly #desk: NewsDesk;
   readonly #largest: number;
   readonly #queues = new Map<string, RabbitQueue>();
+  /** Those that are shared with Celery. */
+  readonly #celery = new Map<string, CeleryQueue>();
   readonly #consumers = new Set<RabbitConsumer>();
   #closing: Promise<void> | undefined;
 
   constructor(rabbit: string | ConnectionOpener, options: RabbitmqBrokerOptions = {}) {
     checkObject(options, 'options', ['prefix', 'maxMessageBytes']);
-    this.#source = rabbitFrom(rabbit);
-    this.prefix = checkPrefix(options.prefix ?? this.#source.prefix ?? 'lk');
+    this.source = rabbitFrom(rabbit);
+    this.prefix = checkPrefix(options.prefix ?? this.source.prefix ?? 'lk');
     this.#largest = checkWhole(options.maxMessageBytes ?? 16_777_216, 'maxMessageBytes', 1_024);
-    this.#connection = new RabbitConnection(this.#source, { label: 'lockkeeper' });
+    this.#connection = new RabbitConnection(this.source, { label: 'lockkeeper' });
     this.#publisher = new Publisher(this.#connection);
     this.#calls = new CallChannel(this.#connection);
     this.#desk = new NewsDesk(this.#connection, newsExchange(this.prefix));
+  }
+
+  declare(queue: string, { celery }: QueueOptions): void {
+    if (!celery) return;
+    const asked: CeleryQueue = celery === true ? {} : celery;
+    const known = this.#celery.get(queue);
+    if (known ? known.maxPriority !== asked.maxPriority : this.#queues.has(queue)) {
+      throw new ConfigError(
+        `The queue "${queue}" is in use already, and not as it is declared now: declare it once`,
+      );
+    }
+    this.#celery.set(queue, asked);
   }
 
   async publish(messages: readonly Message[], { queue, delay }: PublishOptions): Promise<void> {
@@ -110,11 +126,11 @@ export class RabbitmqBroker implements Broker {
   async consume(queues: readonly string[], options: ConsumeOptions): Promise<Consumer> {
     this.#checkOpen();
     const consumer = new RabbitConsumer(options, {
-      connection: new RabbitConnection(this.#source, {
+      connection: new RabbitConnection(this.source, {
         heartbeat: heartbeatFor(options.lease),
         label: 'lockkeeper worker',
       }),
-      queues: [...new Set(queues)].map((queue) => namesOf(this.prefix, queue)),
+      queues: [...new Set(queues)].map((queue) => this.#namesOf(queue)),
       news: newsExchange(this.prefix),
       largest: this.#largest,
       user,
@@ -191,10 +207,14 @@ export class RabbitmqBroker implements Broker {
     if (this.#closing) throw new ClosedError(user.what);
   }
 
+  #namesOf(queue: string): Names {
+    return namesOf(this.prefix, queue, this.#celery.get(queue));
+  }
+
   #queue(name: string): RabbitQueue {
     const queue =
       this.#queues.get(name) ??
-      new RabbitQueue(namesOf(this.prefix, name), newsExchange(this.prefix), {
+      new RabbitQueue(this.#namesOf(name), newsExchange(this.prefix), {
         connection: this.#connection,
         publisher: this.#publisher,
         calls: this.#calls,

@@ -148,3 +148,13 @@ function foreignError(result: unknown, traceback: string | null): RemoteError {
   const text = Array.isArray(message) ? message.map(String).join(', ') : String(message ?? '');
   return { name: type ?? 'Error', message: text, ...(traceback !== null && { stack: traceback }) };
 }
+
+/** The id of the task that it is the state of. */
+export function taskIdIn(text: string): string | undefined {
+  try {
+    const { task_id: id } = JSON.parse(text) as Partial<Meta>;
+    return typeof id === 'string' ? id : undefined;
+  } catch {
+    return undefined;
+  }
+}

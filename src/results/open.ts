@@ -3,6 +3,7 @@ import { type Drivers, InMemory, openBy } from '../opening.js';
 import { memoryResults } from './memory.js';
 import { redisResults } from './redis.js';
 import type { ResultStore } from './result-store.js';
+import { rpcResults } from './rpc.js';
 
 const inMemory = new InMemory<ResultStore>();
 
@@ -13,6 +14,8 @@ const drivers: Drivers<ResultStore> = {
   'rediss+sentinel': redisResults,
   'redis+cluster': redisResults,
   'rediss+cluster': redisResults,
+  amqp: rpcResults,
+  amqps: rpcResults,
 };
 
 /**

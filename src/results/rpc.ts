@@ -7,7 +7,7 @@ import { RabbitConnection } from '../rabbitmq/connection.js';
 import { type LinkUser, told } from '../rabbitmq/link.js';
 import { type ConnectionOpener, type RabbitSource, rabbitFrom } from '../rabbitmq/open.js';
 import { Publisher } from '../rabbitmq/publisher.js';
-import { decodeState, encodeState } from './celery-meta.js';
+import { decodeState, encodeState, taskIdIn } from './celery-meta.js';
 import { MemoryResults } from './memory.js';
 import type { ResultStore, StoredState } from './result-store.js';
 import { ReplyQueue } from './rpc/reply-queue.js';
@@ -70,7 +70,7 @@ export class RpcResults implements ResultStore {
     const properties = {
       contentType: 'application/json',
       contentEncoding: 'utf-8',
-      correlationId: reply.correlationId ?? id,
+      ...short(reply.correlationId ?? id),
       persistent: true,
     };
     await this.#step(() => this.#publisher.publish({ key: reply.to, body, properties }));
@@ -113,9 +113,10 @@ export class RpcResults implements ResultStore {
     await this.#known.close();
   }
 
-  #heard(id: string, text: string): void {
+  #heard(asked: string | undefined, text: string): void {
     const state = decodeState(text);
-    if (!state || this.#closed) return;
+    const id = asked ?? taskIdIn(text);
+    if (!state || id === undefined || this.#closed) return;
     void this.#known.put(id, state, remembered);
     this.#latest.delete(id);
     this.#latest.add(id);
@@ -143,4 +144,9 @@ export class RpcResults implements ResultStore {
   #checkOpen(): void {
     if (this.#closed) throw new ClosedError(user.what);
   }
+}
+
+/** AMQP has 255 bytes for it. */
+function short(id: string): { correlationId?: string } {
+  return Buffer.byteLength(id) <= 255 ? { correlationId: id } : {};
 }

@@ -1,5 +1,6 @@
 import type { Broker } from '../brokers/broker.js';
 import { openBroker } from '../brokers/open.js';
+import { RabbitmqBroker } from '../brokers/rabbitmq.js';
 import { RedisBroker } from '../brokers/redis.js';
 import type { Clock } from '../clock.js';
 import { ConfigError } from '../errors.js';
@@ -10,6 +11,7 @@ import { redisCoordinator } from '../locks/redis.js';
 import { openResults } from '../results/open.js';
 import { redisResults } from '../results/redis.js';
 import type { ResultStore } from '../results/result-store.js';
+import { RpcResults } from '../results/rpc.js';
 import { at } from '../servers.js';
 
 export interface PartsOptions {
@@ -34,21 +36,18 @@ type Owned = { close(): Promise<void> };
 /** Opens what is named by a URL, and takes what is handed over as it is. */
 export function openParts(options: PartsOptions, clock: Clock): Parts {
   const owned: Owned[] = [];
-  const own = <P extends Owned>(part: P): P => {
+  const own: Own = (part) => {
     owned.push(part);
     return part;
   };
-  const open = <P extends Owned>(given: string | P, name: string, opened: (url: string) => P): P => {
+  const open: Open = (given, name, opened) => {
     if (typeof given !== 'string') return checkPart(given, name);
     const part = at(given, opened(given));
     return /^memory:./.test(given) ? part : own(part);
   };
   const named = options.broker ?? 'memory:';
   const broker = open(named, 'broker', (url) => openBroker(url, clock));
-  const results =
-    options.results === undefined && typeof named !== 'string' && broker instanceof RedisBroker
-      ? own(redisResults(broker.redis))
-      : open(options.results ?? besideOf(named), 'results', (url) => openResults(url, clock));
+  const results = resultsOf(options, broker, { open, own, clock });
   return {
     broker,
     results,
@@ -57,9 +56,27 @@ export function openParts(options: PartsOptions, clock: Clock): Parts {
   };
 }
 
-/** Where results are if nobody says: with the broker where that can keep them, else in this process. */
-function besideOf(broker: string | Broker): string {
-  return typeof broker === 'string' && /^(?:memory|rediss?)\b/.test(broker) ? broker : 'memory:';
+type Open = <P extends Owned>(given: string | P, name: string, opened: (url: string) => P) => P;
+type Own = <P extends Owned>(part: P) => P;
+
+/** Where results are if nobody says: with the broker where that can keep or send them, else in this process. */
+function resultsOf(
+  { broker: named = 'memory:', results }: PartsOptions,
+  broker: Broker,
+  { open, own, clock }: { open: Open; own: Own; clock: Clock },
+): ResultStore {
+  const areSent = typeof results === 'string' && /^rpc:(?:\/\/)?$/.test(results);
+  if (areSent && !(broker instanceof RabbitmqBroker)) {
+    throw new ConfigError(
+      `Results are sent (\`results: 'rpc://'\`) by the RabbitMQ that is the \`broker\`, and here that is ${broker.kind}`,
+    );
+  }
+  const opened = (given: string | ResultStore) => open(given, 'results', (url) => openResults(url, clock));
+  if (results !== undefined && !areSent) return opened(results);
+  if (broker instanceof RedisBroker && typeof named !== 'string') return own(redisResults(broker.redis));
+  if (broker instanceof RabbitmqBroker && typeof named !== 'string')
+    return own(new RpcResults(broker.source));
+  return opened(typeof named === 'string' && /^(?:memory|rediss?|amqps?)\b/.test(named) ? named : 'memory:');
 }
 
 function coordinatorOf({ broker: named, coordinator, clock }: PartsOptions, broker: Broker): OpenCoordinator {

@@ -209,6 +209,11 @@ describe('createApp', () => {
       { results: true },
       'Expected `results` to be a URL, or an object that is one, got true',
     ],
+    [
+      'results that are sent by a broker that sends none',
+      { results: 'rpc://' },
+      "`results: 'rpc://'`) by the RabbitMQ that is the `broker`, and here that is memory",
+    ],
     ['an empty queue name', { queue: '' }, 'Expected `queue` to be a text that is not empty, got ""'],
     [
       'a message size below any message',

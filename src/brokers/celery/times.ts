@@ -6,11 +6,15 @@ export function isoOf(ms: number): string {
   return new Date(ms).toISOString().replace('Z', '+00:00');
 }
 
+/** Milliseconds since 1970; `NaN` for what is no time. */
+export function msIn(iso: string): number {
+  return Date.parse(/(?:Z|[+-]\d\d:?\d\d)$/.test(iso) ? iso : `${iso}Z`);
+}
+
 /** Milliseconds since 1970. Throws `MalformedMessageError` for what is no time. */
 export function msOf(iso: unknown, header: string): number | undefined {
   if (iso === undefined || iso === null) return undefined;
-  const text = String(iso);
-  const ms = Date.parse(/(?:Z|[+-]\d\d:?\d\d)$/.test(text) ? text : `${text}Z`);
-  if (typeof iso === 'string' && Number.isFinite(ms)) return ms;
+  const ms = typeof iso === 'string' ? msIn(iso) : Number.NaN;
+  if (Number.isFinite(ms)) return ms;
   throw new MalformedMessageError(`its header \`${header}\` is ${show(iso)}, which is no time`);
 }

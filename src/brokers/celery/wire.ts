@@ -1,10 +1,10 @@
 import { MalformedMessageError } from '../../errors.js';
-import type { FromCelery, Message, MessageTimeLimit } from '../../message.js';
+import type { FromCelery, Message, MessageTimeLimit, Reply } from '../../message.js';
 import { messageIn, parseObject } from '../../message-fields.js';
 import { readBody } from './body.js';
 import type { Parcel, Wire } from './parcel.js';
 import { reprOfArgs, reprOfKwargs } from './repr.js';
-import { isoOf, msOf } from './times.js';
+import { isoOf, msIn, msOf } from './times.js';
 
 /**
  * Celery's message protocol 2, both ways.
@@ -20,31 +20,46 @@ export function celeryWire(wall: () => number): Wire {
 
 /** The header that is ours. */
 const own = 'lockkeeper';
+const language = 'js';
 
 function encode(message: Message): Parcel {
   const { celery, reply } = message;
   return {
-    body: Buffer.from(celery?.body ?? bodyOf(message)),
+    body: Buffer.from(bodyOf(message)),
     properties: {
       contentType: 'application/json',
       contentEncoding: 'utf-8',
       persistent: true,
       priority: message.priority,
-      correlationId: reply?.correlationId ?? message.id,
+      correlationId: short(reply?.correlationId ?? message.id),
       replyTo: reply?.to,
       headers: { ...(celery?.headers ?? newHeaders(message)), ...headersOf(message) },
     },
   };
 }
 
-function bodyOf({ args, kwargs = {} }: Message): string {
+/** AMQP has 255 bytes for it. */
+function short(text: string): string | undefined {
+  return Buffer.byteLength(text) > 255 ? undefined : text;
+}
+
+/** Bodies as they were sent, by the arguments that were read from them: to go back with them to the byte. */
+const bodies = new WeakMap<readonly unknown[], { text: string; kwargs: Message['kwargs'] }>();
+
+function bodyOf({ args, kwargs }: Message): string {
+  const sent = bodies.get(args);
+  if (sent && sent.kwargs === kwargs) return sent.text;
+  return newBody(args, kwargs);
+}
+
+function newBody(args: Message['args'], kwargs: Message['kwargs'] = {}): string {
   return JSON.stringify([args, kwargs, { callbacks: null, errbacks: null, chain: null, chord: null }]);
 }
 
 /** What never changes once a message was sent. */
 function newHeaders({ args, kwargs = {} }: Message): Record<string, unknown> {
   return {
-    lang: 'js',
+    lang: language,
     shadow: null,
     group: null,
     group_index: null,
@@ -99,26 +114,28 @@ function decode({ body: bytes, properties }: Parcel, wall: () => number): Messag
     throw new MalformedMessageError('it has no header `task`: it is no call of Celery');
   checkEmbedded(body.embed);
   const ours = headers[own] === undefined ? {} : parseObject(String(headers[own]));
+  const kwargs = Object.keys(body.kwargs).length > 0 ? body.kwargs : undefined;
+  bodies.set(body.args, { text, kwargs });
   return messageIn({
     sentAt: wall(),
     ...ours,
     id: headers.id,
     task: headers.task,
     args: body.args,
-    kwargs: Object.keys(body.kwargs).length > 0 ? body.kwargs : undefined,
+    kwargs,
     retries: headers.retries ?? 0,
     priority: Math.min(properties.priority ?? 0, 9),
     eta: msOf(headers.eta, 'eta'),
     expires: msOf(headers.expires, 'expires'),
     ignoreResult: headers.ignore_result === true ? true : ours.ignoreResult,
     timeLimit: timeLimitIn(headers.timelimit),
-    rootId: headers.root_id ?? undefined,
+    // The first of its family need not say so.
+    rootId: headers.root_id === headers.id ? undefined : (headers.root_id ?? undefined),
     parentId: headers.parent_id ?? undefined,
     origin: headers.origin ?? undefined,
-    reply: properties.replyTo
-      ? { to: properties.replyTo, correlationId: properties.correlationId ?? undefined }
-      : undefined,
-    celery: { headers: keptOf(headers), body: text } satisfies FromCelery,
+    reply: replyOf(properties, headers.id),
+    // What was sent from here has nothing that would not be written again.
+    celery: headers.lang === language && headers[own] !== undefined ? undefined : fromCelery(headers),
   });
 }
 
@@ -166,11 +183,27 @@ const written = new Set([
   own,
 ]);
 
-/** Neither what is written anew, nor what RabbitMQ tells of the way that a message has come. */
-function keptOf(headers: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  return Object.fromEntries(
-    Object.entries(headers).filter(
-      ([name]) => !written.has(name) && !/^x-(?:(?:first-|last-)?death|delivery-count)/.test(name),
-    ),
-  );
+/** Neither what is written anew, nor what tells of the way that a message has come. */
+function fromCelery(headers: Readonly<Record<string, unknown>>): FromCelery {
+  const kept = Object.entries(headers).filter(([name]) => !written.has(name) && !isOfTheWay(name));
+  return { headers: Object.fromEntries(kept) };
+}
+
+function replyOf({ replyTo, correlationId }: Parcel['properties'], id: unknown): Reply | undefined {
+  if (!replyTo) return undefined;
+  return correlationId === undefined || correlationId === id
+    ? { to: replyTo }
+    : { to: replyTo, correlationId };
+}
+
+/** Whether RabbitMQ has written this header on a message's way, or we have, for the way. */
+export function isOfTheWay(header: string): boolean {
+  return /^(?:lk-|x-(?:(?:first-|last-)?death|delivery-count|acquired-count))/.test(header);
+}
+
+/** Milliseconds until it is to start. What says no time is set apart when it is read. */
+export function celeryDelay({ eta }: Readonly<Record<string, unknown>>, wall: number): number {
+  if (typeof eta !== 'string') return 0;
+  const left = msIn(eta) - wall;
+  return Number.isFinite(left) ? Math.max(0, left) : 0;
 }

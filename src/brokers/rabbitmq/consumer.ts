@@ -179,6 +179,8 @@ export class RabbitConsumer implements Consumer, LaneHost, FetchingHost, Members
     if (this.#state === 'vanished') return;
     if (!this.isFetching)
       return void this.#quietly(lane.putBack(message).then(() => lane.ackFetched(message)));
+    if (lane.isReturned(message))
+      return void this.#quietly(lane.putBackLost(message).then(() => lane.ackFetched(message)));
     if (lane.isEarly(message)) return void this.#quietly(lane.sendOn(message));
     this.#fetching.arrived(lane, message);
   }
@@ -210,7 +212,7 @@ export class RabbitConsumer implements Consumer, LaneHost, FetchingHost, Members
     const { largest } = this.#parts;
     try {
       const { length } = raw.content;
-      if (length <= largest) return messageIn(raw);
+      if (length <= largest) return messageIn(lane.names, raw);
       throw new MalformedMessageError(`it is ${length} bytes, and ${largest} are allowed`);
     } catch (error) {
       void this.#quietly(this.#setApart(lane, raw, (error as Error).message));
@@ -243,7 +245,7 @@ export class RabbitConsumer implements Consumer, LaneHost, FetchingHost, Members
       if (!this.isFetching && this.#state !== 'stopped') break;
       const delivery = new RabbitDelivery({
         raw,
-        message: messageIn(raw),
+        message: messageIn(lane.names, raw),
         lane,
         taken: { room: resource, tap },
         settle: this.#settle,

@@ -150,11 +150,19 @@ export class Lane {
 
   /** The end of a round on the ladder, and not of the whole delay. */
   isEarly(message: AmqpMessage): boolean {
-    return leftOf(message) > 0;
+    return leftOf(this.names, message) > 0;
+  }
+
+  /**
+   * It came back from a worker that left, or died, without settling it. Quorum queues count that; of a classic queue it is
+   * counted here, by putting it into the queue again.
+   */
+  isReturned({ fields }: AmqpMessage): boolean {
+    return fields.redelivered && this.names.celery !== undefined;
   }
 
   async sendOn(message: AmqpMessage): Promise<void> {
-    await this.#writer.put(lostParcel(message, lossesOf(message)), leftOf(message));
+    await this.#writer.put(lostParcel(message, lossesOf(message)), leftOf(this.names, message));
     this.ackFetched(message);
   }
 
@@ -172,7 +180,7 @@ export class Lane {
       case 'aside':
         return await this.#writer.putAside(asideParcel(raw, outcome.reason, randomUUID()));
       case 'again': {
-        const whole = parcel(outcome.message, losses);
+        const whole = parcel(this.names, outcome.message, losses);
         if ('room' in outcome) return await this.#park(whole, outcome.room);
         return await this.#writer.put(whole, outcome.after);
       }

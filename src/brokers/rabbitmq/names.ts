@@ -7,6 +7,8 @@ export interface Names {
   readonly queue: string;
   /** Where messages wait for a worker. */
   readonly work: string;
+  /** That is shared with Celery, and so are the messages in it. */
+  readonly celery?: CeleryQueue | undefined;
   /** What was set apart. */
   readonly aside: string;
   /** A note for each room: see `keeper.ts`. */
@@ -17,26 +19,33 @@ export interface Names {
   readonly news: string;
 }
 
+/** How Celery has declared a queue. */
+export interface CeleryQueue {
+  readonly maxPriority?: number | undefined;
+}
+
 /** RabbitMQ allows 255 bytes, and what is added needs some. */
 const longest = 180;
 
 /** Steps of the ladder. The shortest is 100 ms, and each is twice as long as the one before. */
 export const steps = 12;
 
-export function namesOf(prefix: string, queue: string): Names {
-  const work = `${prefix}.${queue}`;
-  if (Buffer.byteLength(work) > longest) {
+/** A queue that is shared with Celery is called there what Celery calls it; what is beside it is ours alone. */
+export function namesOf(prefix: string, queue: string, celery?: CeleryQueue): Names {
+  const own = `${prefix}.${queue}`;
+  if (Buffer.byteLength(own) > longest) {
     throw new ConfigError(
       `The queue "${queue}" has a name that is too long for RabbitMQ: ${longest} bytes, with its prefix`,
     );
   }
   return {
     queue,
-    work,
-    aside: `${work}.aside`,
-    notes: `${work}.rooms`,
-    ladder: Array.from({ length: steps }, (_, step) => `${work}.delay.${100 * 2 ** step}`),
-    news: work,
+    work: celery ? queue : own,
+    celery,
+    aside: `${own}.aside`,
+    notes: `${own}.rooms`,
+    ladder: Array.from({ length: steps }, (_, step) => `${own}.delay.${100 * 2 ** step}`),
+    news: own,
   };
 }
 
@@ -46,6 +55,6 @@ export function newsExchange(prefix: string): string {
 }
 
 /** A name that no queue has had before: see `room-queue.ts`. */
-export function newRoomName({ work }: Names): string {
-  return `${work}.room.${randomBytes(12).toString('hex')}`;
+export function newRoomName({ news }: Names): string {
+  return `${news}.room.${randomBytes(12).toString('hex')}`;
 }

@@ -41,7 +41,7 @@ export class RabbitQueue {
 
   async publish(messages: readonly Message[], delay = 0): Promise<void> {
     // All are encoded before the first is sent: a message that cannot be must not leave half of the call behind.
-    const parcels = messages.map((message) => parcel(message));
+    const parcels = messages.map((message) => parcel(this.#names, message));
     for (let from = 0; from < parcels.length; from += window) {
       await Promise.all(parcels.slice(from, from + window).map((whole) => this.#writer.put(whole, delay)));
     }
@@ -57,10 +57,11 @@ export class RabbitQueue {
   }
 
   async drop(): Promise<void> {
-    const { work, aside, notes, ladder } = this.#names;
+    const { work, celery, aside, notes, ladder } = this.#names;
     const rooms = await this.census.rooms();
     await this.#calls.call(async (channel) => {
       for (const name of [work, aside, notes, ...rooms]) await channel.deleteQueue(name);
+      if (celery) await channel.deleteExchange(work);
       for (const name of ladder) {
         await channel.deleteQueue(name);
         await channel.deleteExchange(name);

@@ -5,7 +5,7 @@ import { type AmqpMessage, replyCodeOf } from '../../rabbitmq/client.js';
 import type { RabbitConnection } from '../../rabbitmq/connection.js';
 import type { Aside } from '../broker.js';
 import type { Names } from './names.js';
-import { asideOf, messageIn, parcel, textParcel } from './wire.js';
+import { againParcel, asideOf, messageIn, parcel } from './wire.js';
 import type { Writer } from './writer.js';
 
 /** Milliseconds: how long somebody else may be looking, and how long messages take to come. */
@@ -42,7 +42,7 @@ export class Shelf {
   async replay(id: string): Promise<boolean> {
     return await this.#remove(id, async ({ aside, raw }) => {
       const { message } = aside;
-      await this.#writer.put(message ? parcel(asNew(message)) : textParcel(raw.content));
+      await this.#writer.put(message ? parcel(this.#names, asNew(message)) : againParcel(raw));
     });
   }
 
@@ -63,7 +63,7 @@ export class Shelf {
   async #look<T>(see: (held: Held[], ack: (raw: AmqpMessage) => Promise<void>) => Promise<T>): Promise<T> {
     const { opened, messages } = await this.#holdAll();
     try {
-      const held = messages.map((raw, position) => ({ raw, aside: describe(raw, position) }));
+      const held = messages.map((raw, position) => ({ raw, aside: this.#describe(raw, position) }));
       return await see(held, async (raw) => {
         opened.send((channel) => channel.ack(raw));
         // By the next answer it is done.
@@ -104,13 +104,13 @@ export class Shelf {
       else await sleep(pause);
     }
   }
-}
 
-function describe(raw: AmqpMessage, position: number): Aside {
-  const aside = { ...asideOf(raw, position), text: raw.content.toString() };
-  try {
-    return { ...aside, message: messageIn(raw) };
-  } catch {
-    return aside;
+  #describe(raw: AmqpMessage, position: number): Aside {
+    const aside = { ...asideOf(raw, position), text: raw.content.toString() };
+    try {
+      return { ...aside, message: messageIn(this.#names, raw) };
+    } catch {
+      return aside;
+    }
   }
 }

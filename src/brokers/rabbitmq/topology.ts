@@ -1,6 +1,7 @@
 import type { CallChannel } from '../../rabbitmq/channel.js';
+import type { AmqpChannel } from '../../rabbitmq/client.js';
 import { patternsOf } from './ladder.js';
-import type { Names } from './names.js';
+import type { CeleryQueue, Names } from './names.js';
 
 /**
  * How often a message may come back to its queue without having been settled. Whoever runs tasks sets it aside long
@@ -62,7 +63,7 @@ export class Topology {
   }
 
   async #declareQueue(): Promise<void> {
-    const { work, aside, notes } = this.#names;
+    const { work, celery, aside, notes } = this.#names;
     await this.#channel.call(async (channel) => {
       await channel.assertExchange(this.#news, 'direct', { durable: true });
       // What was set apart first, for the work queue is to find it.
@@ -74,6 +75,7 @@ export class Topology {
         durable: true,
         arguments: { ...quorum, 'x-delivery-limit': noLimit },
       });
+      if (celery) return await declareAsCelery(channel, work, celery);
       await channel.assertQueue(work, {
         durable: true,
         arguments: {
@@ -117,4 +119,19 @@ export class Topology {
       }
     });
   }
+}
+
+/**
+ * To the letter what Celery declares, for RabbitMQ refuses to whoever comes second what is not: a classic queue, and an
+ * exchange of its name that it is bound to by its name. (Celery publishes to the default exchange.)
+ */
+async function declareAsCelery(
+  channel: AmqpChannel,
+  queue: string,
+  { maxPriority }: CeleryQueue,
+): Promise<void> {
+  await channel.assertExchange(queue, 'direct', { durable: true });
+  const priorities = maxPriority === undefined ? undefined : { 'x-max-priority': maxPriority };
+  await channel.assertQueue(queue, { durable: true, ...(priorities && { arguments: priorities }) });
+  await channel.bindQueue(queue, queue, queue);
 }

@@ -1,6 +1,8 @@
 import { decode, encode, type Message } from '../../message.js';
 import type { AmqpMessage, AmqpProperties } from '../../rabbitmq/client.js';
 import type { Parking } from '../broker.js';
+import { celeryDelay, celeryWire, isOfTheWay } from '../celery/wire.js';
+import type { Names } from './names.js';
 
 /**
  * What is told beside a message, in headers. A message that is put back gets new ones, so that what RabbitMQ wrote there
@@ -11,6 +13,8 @@ const headers = {
   /** Milliseconds that are left of its delay after this round of the ladder. */
   left: 'lk-left',
   weight: 'lk-weight',
+  /** Of a message of Celery, while it is parked: in a room the property says what comes first. */
+  priority: 'lk-priority',
   /** Why it was set apart, when, and what it is called there. */
   reason: 'lk-reason',
   at: 'lk-at',
@@ -23,8 +27,44 @@ export interface Parcel {
   readonly properties: Omit<AmqpProperties, 'mandatory' | 'messageId'>;
 }
 
-export function parcel(message: Message, losses = 0): Parcel {
-  return textParcel(encode(message), message.id, losses);
+const celery = celeryWire(() => Date.now());
+
+/** A message as it is written in this queue. */
+export function parcel(names: Names, message: Message, losses = 0): Parcel {
+  if (!names.celery) return textParcel(encode(message), message.id, losses);
+  const { body, properties } = celery.encode(message);
+  return withHeaders({ body, properties: properties as Parcel['properties'] }, lossHeader(losses));
+}
+
+/**
+ * The message itself, as it was put into its queue; but for the `expiration` that Celery gives it, by which RabbitMQ would take
+ * it off a ladder before its time, or drop it without a word. Its header says the same, and is gone by.
+ */
+function copyOf({ content, properties }: AmqpMessage, losses: number): Parcel {
+  const { contentType, contentEncoding, correlationId, replyTo } = properties;
+  const priority = priorityOf(properties);
+  const sent = Object.entries(properties.headers ?? {}).filter(([name]) => !isOfTheWay(name));
+  return {
+    body: content,
+    properties: {
+      persistent: true,
+      ...defined({ contentType, contentEncoding, correlationId, replyTo, priority }),
+      headers: { ...Object.fromEntries(sent), ...lossHeader(losses) },
+    },
+  };
+}
+
+function lossHeader(losses: number): Record<string, number> {
+  return losses > 0 ? { [headers.losses]: losses } : {};
+}
+
+function priorityOf({ headers: found = {}, priority }: AmqpMessage['properties']): number | undefined {
+  return found[headers.weight] === undefined ? priority : found[headers.priority];
+}
+
+function defined<T extends object>(fields: T): { [K in keyof T]: NonNullable<T[K]> } {
+  const entries = Object.entries(fields).filter(([, value]) => value !== undefined && value !== null);
+  return Object.fromEntries(entries) as { [K in keyof T]: NonNullable<T[K]> };
 }
 
 /** What need not be a message. */
@@ -37,7 +77,7 @@ export function textParcel(text: string | Buffer, id?: string, losses = 0): Parc
       contentEncoding: 'utf-8',
       // AMQP has 255 bytes for it, and it is there only for people who look.
       ...(id !== undefined && Buffer.byteLength(id) <= 255 && { correlationId: id }),
-      ...(losses > 0 && { headers: { [headers.losses]: losses } }),
+      ...(losses > 0 && { headers: lossHeader(losses) }),
     },
   };
 }
@@ -51,31 +91,43 @@ export function delayedParcel(whole: Parcel, left: number): Parcel {
 }
 
 export function parkedParcel(whole: Parcel, { weight }: Pick<Parking, 'weight'>): Parcel {
-  return withHeaders(whole, { [headers.weight]: weight });
+  const { priority, ...properties } = whole.properties;
+  return withHeaders(
+    { body: whole.body, properties },
+    { [headers.weight]: weight, ...(priority !== undefined && { [headers.priority]: priority }) },
+  );
 }
 
 /** A parked message as it goes back to the front of its room. */
 export function frontParcel(message: AmqpMessage): Parcel {
-  const whole = textParcel(message.content, message.properties.correlationId, lossesOf(message));
-  const { body, properties } = parkedParcel(whole, { weight: weightOf(message) });
+  const { body, properties } = parkedParcel(copyOf(message, lossesOf(message)), {
+    weight: weightOf(message),
+  });
   return { body, properties: { ...properties, priority: 1 } };
 }
 
 /** A message as it comes back from a worker that has died with it. */
-export function lostParcel({ content, properties }: AmqpMessage, losses: number): Parcel {
-  return textParcel(content, properties.correlationId, losses);
+export function lostParcel(message: AmqpMessage, losses: number): Parcel {
+  return copyOf(message, losses);
+}
+
+/** What was set apart and is no message that can be read here, once more. */
+export function againParcel(message: AmqpMessage): Parcel {
+  return copyOf(message, 0);
 }
 
 export function asideParcel(message: AmqpMessage, reason: string, id: string): Parcel {
-  return withHeaders(textParcel(message.content, message.properties.correlationId), {
+  return withHeaders(copyOf(message, 0), {
     [headers.reason]: reason,
     [headers.at]: Date.now(),
     [headers.aside]: id,
   });
 }
 
-export function messageIn({ content }: AmqpMessage): Message {
-  return decode(content.toString());
+/** Throws `MalformedMessageError` when it is none. */
+export function messageIn(names: Names, { content, properties }: AmqpMessage): Message {
+  if (!names.celery) return decode(content.toString());
+  return celery.decode({ body: content, properties: { ...properties, priority: priorityOf(properties) } });
 }
 
 /** What was counted before, and how often the server has had this copy back from somebody who did not settle it. */
@@ -85,8 +137,13 @@ export function lossesOf({ properties }: AmqpMessage): number {
   return whole(found[headers.losses]) + returned;
 }
 
-export function leftOf({ properties }: AmqpMessage): number {
-  return whole(properties.headers?.[headers.left]);
+/**
+ * Milliseconds for which it is not to be handed over yet: what is left of its delay after this round of the ladder; or,
+ * since Celery puts into the queue what is to start later, what is left until it says.
+ */
+export function leftOf(names: Names, { properties }: AmqpMessage): number {
+  const left = whole(properties.headers?.[headers.left]);
+  return names.celery ? Math.max(left, celeryDelay(properties.headers ?? {}, Date.now())) : left;
 }
 
 export function weightOf({ properties }: AmqpMessage): number {

@@ -15,15 +15,18 @@ const outlives = 600_000;
 /** Between two attempts to read again, in milliseconds. */
 const pause = 250;
 
+/** The id is missing when it was too long for AMQP. */
+type OnReply = (id: string | undefined, text: string) => void;
+
 /** Where replies to one process come in. It is there from the first call of `open` on, and read again after every loss. */
 export class ReplyQueue {
   readonly name: string;
   readonly #connection: RabbitConnection;
-  readonly #onReply: (id: string, text: string) => void;
+  readonly #onReply: OnReply;
   #opening: Promise<OpenChannel> | undefined;
   #closed = false;
 
-  constructor(connection: RabbitConnection, prefix: string, onReply: (id: string, text: string) => void) {
+  constructor(connection: RabbitConnection, prefix: string, onReply: OnReply) {
     this.name = `${prefix}.reply.${randomUUID()}`;
     this.#connection = connection;
     this.#onReply = onReply;
@@ -70,8 +73,7 @@ export class ReplyQueue {
   #onMessage(opened: OpenChannel, message: AmqpMessage | null): void {
     // The server says so when somebody has deleted the queue.
     if (message === null) return void opened.close();
-    const { correlationId } = message.properties;
-    if (correlationId !== undefined) this.#onReply(correlationId, message.content.toString('utf8'));
+    this.#onReply(message.properties.correlationId, message.content.toString('utf8'));
   }
 
   #lost(): void {
