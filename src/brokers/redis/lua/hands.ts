@@ -13,10 +13,34 @@ local function take(me, turn, uid)
   return handle, card
 end`;
 
+/** Entries of the stream are done, failed or skipped: most ends are this, so it comes first, and by itself. */
+export const endEntries = `
+local function endEntries(at)
+  if ARGV[at] ~= 'e' then return at end
+  local ids = {}
+  for id in string.gmatch(ARGV[at + 1], '%S+') do ids[#ids + 1] = id end
+  redis.call('XACK', stream, 'w', unpack(ids))
+  redis.call('XDEL', stream, unpack(ids))
+  return at + 2
+end`;
+
+/** The same for a card: so most of those end that were taken from a room. */
+export const endCard = `
+local function endCard(at)
+  if ARGV[at] ~= 'd' then return at end
+  local handle = ARGV[at + 1]
+  if redis.call('ZREM', hands, handle) == 1 then
+    local uid = string.sub(handle, string.find(handle, ':', 1, true) + 1)
+    redis.call('HDEL', cards, uid)
+    if string.find(uid, '\\0', 1, true) then redis.call('ZREM', twins, uid) end
+  end
+  return at + 2
+end`;
+
 /**
  * Deliveries end. One that has ended already is passed over: whoever did not hear the answer says it again.
  *
- *     e handles                                   done, failed or skipped: entries of the stream
+ *     e handles                                   done, failed or skipped: entries of the stream; these come first
  *     d handle                                    the same for a card
  *     a handle reason                             set apart
  *     n handle id rank losses text after          again, so many ms from now
@@ -24,7 +48,10 @@ end`;
  *       resource weight capacity countdown        parked, until its deadline if that is not empty
  */
 export const end = `
+${endCard}
 local becameReady, waits = false, false
+-- Of the rooms that something was parked in: all of a call are often in one.
+local known, attendedUntil = {}, {}
 
 local function isCard(handle)
   return string.find(handle, ':', 1, true)
@@ -44,14 +71,15 @@ local function setApart(handle, reason)
 end
 local function park(uid, rank, losses, text, deadline, at, time)
   local resource, weight, capacity, countdown = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
-  local record = redis.call('HGET', room, 'r' .. resource)
+  local record = known[resource] or redis.call('HGET', room, 'r' .. resource)
   local number = record and string.match(record, '^%d+') or redis.call('HINCRBY', facts, 'rooms', 1)
   local place = placeOf(number, rank, weight, uid)
   local described = number .. ' ' .. capacity .. ' ' .. countdown
   if record ~= described then redis.call('HSET', room, 'r' .. resource, described, 'n' .. number, resource) end
+  known[resource] = described
   write(uid, losses, rank, number, weight, text)
   redis.call('ZADD', parked, 0, place)
-  redis.call('ZADD', rooms, time + countdown, resource)
+  attendedUntil[resource] = time + countdown
   if deadline ~= '' then redis.call('ZADD', due, deadline, place) end
   if record then return end
   redis.call('PUBLISH', rooms, cjson.encode({ room = { resource, weight, capacity, countdown } }))
@@ -70,16 +98,8 @@ local function again(at, time, wait)
 end
 
 local ends = {
-  e = function(at)
-    local ids = {}
-    for id in string.gmatch(ARGV[at + 1], '%S+') do ids[#ids + 1] = id end
-    redis.call('XACK', stream, 'w', unpack(ids))
-    redis.call('XDEL', stream, unpack(ids))
-    return 2
-  end,
   d = function(at)
-    local handle = ARGV[at + 1]
-    if redis.call('ZREM', hands, handle) == 1 then forget(uidOf(handle)) end
+    endCard(at)
     return 2
   end,
   a = function(at)
@@ -104,8 +124,9 @@ local ends = {
   end,
 }
 
--- Tells in how many ms the next message is due, or -1 when that is what it was.
+-- Tells in how many ms the next message is due, or -1 when that is what it was; and whether any message is ready now.
 local function endAll(at, time)
   while ARGV[at] do at = at + ends[ARGV[at]](at, time) end
-  return waits and nextDue(time) or -1
+  for resource, untended in pairs(attendedUntil) do redis.call('ZADD', rooms, untended, resource) end
+  return waits and nextDue(time) or -1, becameReady
 end`;

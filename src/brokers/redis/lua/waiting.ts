@@ -1,11 +1,11 @@
-/** How a card comes to wait, in a room or until a time, and how that ends. */
-export const waiting = `
-local function placeOf(room, rank, weight, uid)
-  return room .. ':' .. rank .. ':' .. weight .. ':' .. uid
-end
+/** The place that comes first in a room. */
+export const firstIn = `
 local function firstIn(number)
   return redis.call('ZRANGEBYLEX', parked, '[' .. number .. ':', '(' .. number .. ';', 'LIMIT', 0, 1)[1]
-end
+end`;
+
+/** A card leaves its room, which is none when it was the last. */
+export const leave = `
 local function leave(place)
   if redis.call('ZREM', parked, place) == 0 then return end
   local number = string.match(place, '^%d+')
@@ -14,6 +14,14 @@ local function leave(place)
   if not resource then return end
   redis.call('HDEL', room, 'n' .. number, 'r' .. resource)
   redis.call('ZREM', rooms, resource)
+end`;
+
+/** How a card comes to wait, in a room or until a time, and how that ends. */
+export const waiting = `
+${firstIn}
+${leave}
+local function placeOf(room, rank, weight, uid)
+  return room .. ':' .. rank .. ':' .. weight .. ':' .. uid
 end
 local function release(place)
   redis.call('ZREM', due, place)

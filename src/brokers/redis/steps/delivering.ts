@@ -1,26 +1,27 @@
 import { cards, now, revocation, wake } from '../lua/cards.js';
-import { end, take as takePart } from '../lua/hands.js';
-import { promote, waiting } from '../lua/waiting.js';
+import { end, endCard, endEntries, take as takePart } from '../lua/hands.js';
+import { firstIn, leave, promote, waiting } from '../lua/waiting.js';
 import { beat, bury, inHand } from '../lua/workers.js';
-import { Step } from './step.js';
+import { Step, seldom } from './step.js';
 
 /**
  * How messages come into a worker's hands, and out of them. The first argument is its number, and the first thing in the
  * reply 1, or 0 when it counts as dead: then nothing was done.
  */
 
+/** What a script needs to end more than entries. */
+const ending = [now, cards, revocation, inHand, waiting, end];
+
 /** number, then what is to end → 1, ms until the next is due if that may be another now */
 export const settle = new Step(
-  now,
-  cards,
-  revocation,
   wake,
-  inHand,
-  waiting,
-  end,
+  endEntries,
+  seldom(['now', 'endAll'], ...ending),
   `
 if not redis.call('ZSCORE', alive, ARGV[1]) then return { 0 } end
-local dueIn = endAll(2, now())
+local at = endEntries(2)
+if not ARGV[at] then return { 1, -1 } end
+local dueIn, becameReady = rest().endAll(at, rest().now())
 if becameReady then wake() end
 return { 1, dueIn }`,
 );
@@ -28,15 +29,38 @@ return { 1, dueIn }`,
 /** Where somebody has deleted the stream, another begins. */
 const readStream = `
 local function readStream(me, count)
-  local function try(call)
-    return call('XREADGROUP', 'GROUP', 'w', me, 'COUNT', count, 'STREAMS', stream, '>')
-  end
-  local found = try(redis.pcall)
+  local found = redis.pcall('XREADGROUP', 'GROUP', 'w', me, 'COUNT', count, 'STREAMS', stream, '>')
   if found and found.err then
     redis.call('XGROUP', 'CREATE', stream, 'w', 0, 'MKSTREAM')
-    found = try(redis.call)
+    found = redis.call('XREADGROUP', 'GROUP', 'w', me, 'COUNT', count, 'STREAMS', stream, '>')
   end
   return found and found[1][2] or {}
+end`;
+
+/** Cards that are ready come into a worker's hands. */
+const giveCards = `
+local function giveCards(me, turn, wanted, reply, time)
+  for _, member in ipairs(redis.call('ZRANGE', ready, 0, wanted - 1)) do
+    redis.call('ZREM', ready, member)
+    local uid = string.sub(member, 18)
+    local handle, card = take(me, turn, uid)
+    if handle then
+      if isRevoked(idOf(uid), time) then reply[6][#reply[6] + 1] = handle end
+      reply[#reply + 1] = handle
+      reply[#reply + 1] = card
+    end
+  end
+end`;
+
+/** An entry that is not like most: too large, revoked, or with a line break in it. */
+const giveOddEntry = `
+local function giveOddEntry(id, text, largest, reply, time)
+  if #text > largest then
+    return setApart(id, 'the message is ' .. #text .. ' bytes, and ' .. largest .. ' are allowed')
+  end
+  if isRevoked(idIn(text), time) then reply[6][#reply[6] + 1] = id end
+  reply[#reply + 1] = id
+  reply[#reply + 1] = text
 end`;
 
 /**
@@ -49,67 +73,62 @@ end`;
  */
 export const fetch = new Step(
   now,
-  cards,
-  revocation,
   wake,
-  inHand,
-  bury,
-  waiting,
-  promote,
-  beat,
-  end,
-  takePart,
+  endEntries,
   readStream,
+  seldom(
+    ['beat', 'endAll', 'promote', 'giveCards', 'giveOddEntry'],
+    cards,
+    revocation,
+    inHand,
+    bury,
+    waiting,
+    promote,
+    beat,
+    end,
+    takePart,
+    giveCards,
+    giveOddEntry,
+  ),
   `
 local me, turn, wanted, largest, lease = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local time = now()
 local others = 0
 if lease > 0 then
-  others = beat(me, lease, ARGV[6] == '1', time)
+  others = rest().beat(me, lease, ARGV[6] == '1', time)
   if not others then return { 0 } end
 elseif not redis.call('ZSCORE', alive, me) then
   return { 0 }
 end
-endAll(7, time)
-local wasDue = promote(time)
-local out, ids, texts = {}, {}, {}
-local reply = { 1, 0, nextDue(time), -1, others, out, '', '' }
--- To read ids costs more than all the rest, and seldom is any revoked.
-local anyRevoked = redis.call('EXISTS', revoked) == 1
-local function giveCard(uid)
-  local handle, card = take(me, turn, uid)
-  if not handle then return end
-  if anyRevoked and isRevoked(idOf(uid), time) then out[#out + 1] = handle end
-  reply[#reply + 1] = handle
-  reply[#reply + 1] = card
+local at, isReady = endEntries(7), false
+if ARGV[at] then isReady = select(2, rest().endAll(at, time)) end
+local nextDue = tonumber(redis.call('ZRANGE', due, 0, 0, 'WITHSCORES')[2])
+if nextDue and nextDue <= time then
+  rest().promote(time)
+  isReady = true
+  nextDue = tonumber(redis.call('ZRANGE', due, 0, 0, 'WITHSCORES')[2])
 end
-local function giveEntry(id, text)
-  if #text > largest then
-    return setApart(id, 'the message is ' .. #text .. ' bytes, and ' .. largest .. ' are allowed')
-  end
-  if anyRevoked and isRevoked(idIn(text), time) then out[#out + 1] = id end
-  if string.find(text, '\\n', 1, true) then
-    reply[#reply + 1] = id
-    reply[#reply + 1] = text
-  else
-    ids[#ids + 1] = id
-    texts[#texts + 1] = text
-  end
-end
+local ids, texts = {}, {}
+local reply = { 1, 0, nextDue and math.max(0, nextDue - time) or -1, -1, others, {}, '', '' }
 local more, last = false, nil
-if wanted > 0 then
-  for _, member in ipairs(redis.call('ZRANGE', ready, 0, wanted - 1)) do
-    redis.call('ZREM', ready, member)
-    giveCard(string.sub(member, 18))
-  end
+if wanted > 0 and redis.call('EXISTS', ready) == 1 then
+  rest().giveCards(me, turn, wanted, reply, time)
   more = redis.call('EXISTS', ready) == 1
 end
 local asked = wanted - (#reply - 8) / 2
 if asked > 0 then
   local entries = readStream(me, asked)
+  -- To read ids costs more than all the rest, and seldom is any revoked.
+  local anyRevoked = #entries > 0 and redis.call('EXISTS', revoked) == 1
   for _, entry in ipairs(entries) do
-    last = entry[1]
-    giveEntry(last, entry[2][2])
+    local id, text = entry[1], entry[2][2]
+    last = id
+    if anyRevoked or #text > largest or string.find(text, '\\n', 1, true) then
+      rest().giveOddEntry(id, text, largest, reply, time)
+    else
+      ids[#ids + 1] = id
+      texts[#texts + 1] = text
+    end
   end
   reply[7], reply[8] = table.concat(ids, ' '), table.concat(texts, '\\n')
   if #entries < asked then
@@ -122,7 +141,7 @@ if asked > 0 then
 end
 -- It got all that it asked for: there may be more, for others.
 if wanted == 0 then
-  if becameReady or wasDue then wake() end
+  if isReady then wake() end
 elseif redis.call('EXISTS', idle) == 1 then
   if more or not last or #redis.call('XRANGE', stream, '(' .. last, '+', 'COUNT', 1) > 0 then wake() end
 end
@@ -137,19 +156,23 @@ return reply`,
  */
 export const take = new Step(
   now,
-  cards,
-  revocation,
-  wake,
-  inHand,
-  waiting,
-  end,
+  firstIn,
+  leave,
   takePart,
+  endEntries,
+  endCard,
+  wake,
+  seldom(['endAll', 'isRevoked', 'idOf'], cards, revocation, inHand, waiting, end),
   `
 local me, turn, resource, weight = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 if not redis.call('ZSCORE', alive, me) then return { 0 } end
 local time = now()
-local dueIn = endAll(5, time)
-if becameReady then wake() end
+local at, dueIn = endCard(endEntries(5)), -1
+if ARGV[at] then
+  local becameReady
+  dueIn, becameReady = rest().endAll(at, time)
+  if becameReady then wake() end
+end
 local record = redis.call('HGET', room, 'r' .. resource)
 if not record then return { 1, dueIn } end
 local number, countdown = string.match(record, '^(%d+) %S+ (%S+)$')
@@ -163,7 +186,7 @@ while true do
   redis.call('ZADD', rooms, 'XX', time + countdown, resource)
   local handle, card = take(me, turn, uid)
   if handle then
-    local isOut = redis.call('EXISTS', revoked) == 1 and isRevoked(idOf(uid), time)
+    local isOut = redis.call('EXISTS', revoked) == 1 and rest().isRevoked(rest().idOf(uid), time)
     return { 1, dueIn, handle, isOut and 1 or 0, card }
   end
 end`,

@@ -6,6 +6,21 @@ import { type Keys, keyNames } from '../layout.js';
 // biome-ignore lint/suspicious/noExplicitAny: each script has its own
 export type Reply = any[];
 
+/**
+ * Parts that most calls of a script do without: they are made when they are asked for, since to make the functions of all
+ * parts takes longer than the commands of an ordinary call. `rest()` in the script gives those that are named.
+ */
+export function seldom(names: readonly string[], ...parts: readonly string[]): string {
+  return `
+local made
+local function rest()
+  if made then return made end
+  ${parts.join('\n')}
+  made = { ${names.map((name) => `${name} = ${name}`).join(', ')} }
+  return made
+end`;
+}
+
 /** A script over the keys of a queue, of which it declares those that it names. */
 export class Step {
   readonly #keys: readonly (keyof Keys)[];
