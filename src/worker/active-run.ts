@@ -36,8 +36,6 @@ export class ActiveRun implements PermitUser {
   readonly startedAt: number;
   /** It is not waited for any longer, and has not returned. */
   abandoned = false;
-  /** Resolves when the body has really returned. */
-  readonly returned: Promise<void>;
   readonly end: Promise<BodyEnd>;
 
   readonly #clock: Clock;
@@ -46,7 +44,8 @@ export class ActiveRun implements PermitUser {
   #timer: Cancel | undefined;
   #overdue: TimeLimitError | undefined;
   #give!: (end: BodyEnd) => void;
-  #returned!: () => void;
+  #hasReturned = false;
+  #whenReturned: (() => void) | undefined;
 
   constructor(options: {
     delivery: Delivery;
@@ -70,27 +69,44 @@ export class ActiveRun implements PermitUser {
     this.end = new Promise((give) => {
       this.#give = give;
     });
-    this.returned = new Promise((returned) => {
-      this.#returned = returned;
-    });
     this.#limitTime(record, delivery.message);
     for (const permit of this.#permits) permit.run = this;
     this.#start(record, argumentsOf(record, delivery.message));
   }
 
   #start(record: TaskRecord, args: readonly unknown[]): void {
-    const body = scope.run(this.context, async () => await record.run(args));
-    body.then(
-      (value) => this.#ended({ kind: 'returned', value }),
-      (error) =>
-        this.#ended(error instanceof Later ? { kind: 'later', later: error } : { kind: 'threw', error }),
-    );
+    try {
+      const value = scope.run(this.context, bodyOf, record, args);
+      if (value instanceof Promise) value.then(this.#onValue, this.#onError);
+      else this.#onValue(value);
+    } catch (error) {
+      this.#onError(error);
+    }
   }
+
+  readonly #onValue = (value: unknown): void => this.#ended({ kind: 'returned', value });
+
+  readonly #onError = (error: unknown): void => {
+    this.#ended(error instanceof Later ? { kind: 'later', later: error } : { kind: 'threw', error });
+  };
 
   #ended(end: BodyEnd): void {
     this.#timer?.();
     this.#give(this.#overdue ? { kind: 'overdue', error: this.#overdue } : end);
     this.#returned();
+  }
+
+  #returned(): void {
+    this.#hasReturned = true;
+    this.#whenReturned?.();
+  }
+
+  /** Resolves when the body has really returned. It is asked for once, if at all. */
+  returned(): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.#hasReturned) resolve();
+      else this.#whenReturned = resolve;
+    });
   }
 
   /** It was judged, so its permits are its own no longer: the leases may go on to the next. */
@@ -144,4 +160,17 @@ export class ActiveRun implements PermitUser {
     }
     this.context.stop(reason);
   }
+}
+
+/**
+ * The body's value, or a promise of it. Every task comes through here, so it makes no function or promise without need.
+ * What is thenable and no promise may only begin when it is asked, and must do so inside of the run.
+ */
+function bodyOf(record: TaskRecord, args: readonly unknown[]): unknown {
+  const value = record.run(args);
+  return isThenable(value) ? Promise.resolve(value) : value;
+}
+
+function isThenable(value: unknown): boolean {
+  return typeof (value as { then?: unknown } | null | undefined)?.then === 'function';
 }

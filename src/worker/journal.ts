@@ -38,7 +38,7 @@ export class Journal {
 
   /** Keeps a state, if the task's caller may want it. Resolves when it is kept, or cannot be. */
   async keep(delivery: Delivery, state: StateFacts): Promise<void> {
-    if (!this.#isWanted(delivery.message, state)) return;
+    if (!this.wants(delivery.message, state)) return;
     const { results, resultsFor, clock } = this.#app;
     const late = () => new Error(`The result store did not answer within ${storeTimeout} ms`);
     try {
@@ -51,7 +51,7 @@ export class Journal {
   }
 
   /** States that are only passed through are kept for those who asked to see them. */
-  #isWanted({ task, ignoreResult }: Message, state: StateFacts): boolean {
+  wants({ task, ignoreResult }: Message, state: StateFacts): boolean {
     const settings = this.#app.tasks.get(task)?.settings;
     if (ignoreResult ?? settings?.ignoreResult) return false;
     const passing = (state.state === 'started' && !('progress' in state)) || state.state === 'deferred';

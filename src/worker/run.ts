@@ -70,17 +70,27 @@ export class Runner {
   }
 
   /** Runs it, under the lease that is in hand already, if there is one. */
-  async run(delivery: Delivery, inHand?: Lease): Promise<Ended> {
+  run(delivery: Delivery, inHand?: Lease): Promise<Ended> {
     const held = heldOf(inHand);
     const record = this.#host.app.tasks.get(delivery.message.task);
-    if (!record) return this.#aside(delivery, `no task "${delivery.message.task}" is known here`, held);
-    if (this.#isUnwanted(delivery, record)) return this.#unwanted(delivery, record, held);
-    const wrong = delivery.message.kwargs && misfit(record, delivery.message);
-    if (wrong) return { ...failed(this.#host.journal, delivery, wrong), leases: held };
-    if (record.limits.length === 0) {
-      this.#host.spares.giveBack();
-      return await this.#body(delivery, record, none, held, none);
+    if (!record) {
+      const reason = `no task "${delivery.message.task}" is known here`;
+      return Promise.resolve(this.#aside(delivery, reason, held));
     }
+    if (this.#isUnwanted(delivery, record)) return Promise.resolve(this.#unwanted(delivery, record, held));
+    const wrong = delivery.message.kwargs && misfit(record, delivery.message);
+    if (wrong) return Promise.resolve({ ...failed(this.#host.journal, delivery, wrong), leases: held });
+    if (record.limits.length > 0) return this.#limited(delivery, record, inHand, held);
+    this.#host.spares.giveBack();
+    return this.#body(delivery, record, none, held, none);
+  }
+
+  async #limited(
+    delivery: Delivery,
+    record: TaskRecord,
+    inHand: Lease | undefined,
+    held: readonly Lease[],
+  ): Promise<Ended> {
     try {
       const admission = this.#host.admission.enter(delivery, record, inHand);
       const admitted = admission instanceof Promise ? await admission : admission;
@@ -192,11 +202,11 @@ export class Runner {
     const run = this.#start(delivery, record, all, leases, startedAt);
     active.add(run);
     const end = await run.end;
-    if (end.kind === 'stuck') void run.returned.then(() => active.delete(run));
+    const returned = end.kind === 'stuck' ? run.returned() : undefined;
+    if (returned) void returned.then(() => active.delete(run));
     else active.delete(run);
     const now = app.clock.now();
     if (all.length > 0) this.#host.admission.ran(all, now - startedAt);
-    const returned = end.kind === 'stuck' ? run.returned : undefined;
     try {
       return { ...conclusion.of(run, record, all, end, now), leases, returned, told };
     } catch (error) {

@@ -111,6 +111,10 @@ export class Slots {
   async #turn({ delivery, lease }: Turn): Promise<Turn | undefined> {
     const ended = await this.#runner.run(delivery, lease);
     if (this.#dead) return undefined;
+    if (this.#isPlain(delivery, ended)) {
+      this.#giveBack(ended.leases);
+      return await this.#settle(delivery, ended.outcome);
+    }
     if (ended.returned) {
       // The caller need not wait for a body that does not stop.
       await this.#keep(delivery, ended);
@@ -118,6 +122,12 @@ export class Slots {
     }
     if (this.#dead) return undefined;
     return ended.park ? await this.#park(delivery, ended, ended.park) : await this.#finish(delivery, ended);
+  }
+
+  /** Most end so: nothing is to be kept, and nothing is parked that a permit could go on to. It is told apart for its speed. */
+  #isPlain(delivery: Delivery, { state, park, returned }: Ended): boolean {
+    if (park || returned || this.#doormen.any) return false;
+    return !state || !this.#journal.wants(delivery.message, state);
   }
 
   async #park(delivery: Delivery, ended: Ended, terms: Terms): Promise<Turn | undefined> {
@@ -141,8 +151,7 @@ export class Slots {
     if (next && inTime !== false) return await this.#takeNext(delivery, outcome, next);
     void next?.release();
     await kept;
-    await this.#settle(delivery, outcome);
-    return undefined;
+    return await this.#settle(delivery, outcome);
   }
 
   /** The lease that the slot goes on with, if it does. The others are given back. */
@@ -173,14 +182,14 @@ export class Slots {
   }
 
   /** Until the broker says yes or no: a delivery that is not settled keeps its slot, and its message from everybody. */
-  async #settle(delivery: Delivery, outcome: Outcome): Promise<void> {
+  async #settle(delivery: Delivery, outcome: Outcome): Promise<undefined> {
     for (let tries = 0; !this.#dead; tries++) {
       try {
         if (!(await delivery.settle(outcome))) this.#journal.tell('task.void', delivery, {});
-        return;
+        return undefined;
       } catch (error) {
         this.#journal.error(error);
-        if (error instanceof ClosedError) return;
+        if (error instanceof ClosedError) return undefined;
         await sleep(this.#clock, settlePauses[tries] ?? (settlePauses.at(-1) as number));
       }
     }

@@ -31,6 +31,21 @@ describe('an attempt', () => {
     expect(await call.get()).toBe(4);
   });
 
+  it('whose body returns something that is only thenable goes on inside its run', async () => {
+    const { app, work, settle } = manualApp();
+    // biome-ignore lint/suspicious/noThenProperty: builders of queries are like this
+    const query = { then: (resolve: (attempt: number) => void) => resolve(currentTask().attempt) };
+    const lazy = app.task(
+      'lazy',
+      async () => await new Promise<number>((resolve) => resolve(query as never)),
+    );
+    const direct = app.task('direct', () => query as unknown as number);
+    await work();
+    const calls = [await lazy.delay(), await direct.delay()];
+    await settle();
+    expect(await Promise.all(calls.map((call) => call.get()))).toEqual([1, 1]);
+  });
+
   it('is not used up by deferrals, losses or shutdowns', async () => {
     const { app, work, clock, settle } = manualApp();
     const attempts: number[] = [];
