@@ -1,6 +1,8 @@
 /** How much of a busy resource's capacity is used, and what it takes. */
 import { createApp, createWorker, locked } from 'lockkeeper';
 import { benchOf, type Contest } from './coordinators/bench.js';
+import { compareCrews } from './crews/compare.js';
+import { disorder } from './crews/crew.js';
 import { benchArgs, broker, coordinatorOrRedlock } from './support/args.js';
 import { contest, type Shape, waiters } from './support/contest.js';
 import { CountedParts } from './support/counted.js';
@@ -22,6 +24,12 @@ bare timers that take turns.
   inversions               the farthest that a start was from its place in publish order, in places
   invertedPairs            pairs of tasks that started in the wrong order
   ratioToRaw               the time of the bare timers, to ours
+
+Over a broker on a server the two workers are processes, and beside them is the classic pattern, in one round: a worker that
+tries for a semaphore, and sends the task back for a second when it is refused. That is BullMQ with redis-semaphore and
+moveToDelayed, and Celery with kazoo and countdown=1 where both are installed and ZooKeeper keeps the limits.
+
+  classicToOurs            the time of the classic pattern, to ours
 
 With --direct there is no runner: ${waiters} waiters hold the resource in turns, beside what else can be had on the same
 coordinator. On a server there are two processes of them, and four times the holds of a capacity, of 20 ms each.
@@ -110,17 +118,6 @@ async function tasks(shape: Shape): Promise<Figures> {
   };
 }
 
-/** How the order of the starts differs from publish order. */
-function disorder(order: readonly number[]): Figures {
-  let [inversions, invertedPairs] = [0, 0];
-  for (const [place, index] of order.entries()) {
-    inversions = Math.max(inversions, Math.abs(place - index));
-    for (let later = place + 1; later < order.length; later++)
-      if ((order[later] ?? 0) < index) invertedPairs++;
-  }
-  return { inversions, invertedPairs };
-}
-
 async function compareTasks(what: string, shape: Shape, barsFor: (raw: Figures) => Bars): Promise<void> {
   const cases = { raw: () => bareTimers(shape), ours: () => tasks(shape) };
   const { raw, ours } = await alternate(cases, { rounds: args.rounds, warmUp: true });
@@ -143,7 +140,9 @@ async function compareDirect(what: string, shape: Shape, { contenders, bars }: C
 const report = new Report('contention', args);
 const bench = await benchOf(args.coordinator);
 const onServer = bench.processes > 1;
-if (!args.direct) {
+if (!args.direct && args.broker !== 'memory') {
+  await compareCrews(report, args);
+} else if (!args.direct) {
   await compareTasks('500 x 50 ms, capacity 10', { holds: 500, ms: 50, capacity: 10 }, () => ({
     capacityUsed: atLeast(0.97),
     deliveriesPerTask: atMost(2),

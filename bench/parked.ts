@@ -1,5 +1,6 @@
 /** What messages cost that wait for a busy resource, as they become many. */
 import { createApp, createWorker, locked } from 'lockkeeper';
+import { compareAtRest, compareParked, compareShared } from './rest/compare.js';
 import { benchArgs, broker, coordinator } from './support/args.js';
 import { CountedParts } from './support/counted.js';
 import { heapUsed } from './support/heap.js';
@@ -19,9 +20,20 @@ await using args = await onServers(
   heapBytesPerParked       of this process, of which the broker may be a part
   takeP50Us, takeP99Us     a take from the room, with the delivery before it settled
   tasksPerSecond           worked off under a mutex, or one for each room
-  rooms                    as the broker tells`,
+  rooms                    as the broker tells
+
+Over Redis the worker is a process of its own, with all messages in one room, and then with nothing to do:
+
+  redisBytesPerParked
+  heapGrownMb, rssGrownMb  the worker's memory with all of them parked, less what it was before any was
+  takenUs                  from the one task to the next, as they are worked off one after the other
+  costToFirst              takenUs, to that of the smallest room
+  redisCommandsPerTask     those of scripts included
+  redisCommandsPerSecond   of a worker at rest, those of scripts included, beside one of BullMQ`,
     {
       rounds: { default: 3, help: 'rounds of each' },
+      most: { default: 1_000_000, help: 'messages in the largest room, over Redis' },
+      seconds: { default: 30, help: 'how long a worker at rest is watched, over Redis' },
       take: { default: 10_000, help: 'tasks that are worked off, at most' },
       broker,
       coordinator,
@@ -79,8 +91,15 @@ const sizes = [
 ];
 
 const report = new Report('parked', args);
-for (const { messages, rooms } of sizes) {
-  const { all } = await alternate({ all: () => park(messages, rooms) }, args);
-  report.row(`${messages.toLocaleString('en')} parked`, all.medians);
+if (args.broker.startsWith('redis')) {
+  const where = args.coordinator === 'memory' ? args.broker : args.coordinator;
+  await compareParked(report, { ...args, coordinator: where });
+  await compareShared(report, { ...args, coordinator: where });
+  await compareAtRest(report, { ...args, coordinator: where });
+} else {
+  for (const { messages, rooms } of sizes) {
+    const { all } = await alternate({ all: () => park(messages, rooms) }, args);
+    report.row(`${messages.toLocaleString('en')} parked`, all.medians);
+  }
 }
 report.end();

@@ -22,16 +22,12 @@ const bars: Readonly<Record<string, Bars>> = {
   'a lock of its own for each task': { ratioToBullMq: atLeast(1) },
 };
 
-/** As many slots again, for which no bar is set. */
-const manySlots = 200;
-
 /** One worker process of each, which takes its turn with the others. */
 export async function compareRunners(report: Report, args: CompareArgs): Promise<void> {
   const children = Object.fromEntries(
     [...peers, ...ours].map((name) => [name, startProgram(program, name, args.broker)]),
   );
   await compareDrains(report, children, args);
-  await compareDrains(report, children, { ...args, concurrency: manySlots });
   await compareLatencies(report, children, args);
   for (const child of Object.values(children)) child.disconnect();
 }
@@ -59,7 +55,7 @@ async function compareDrains(report: Report, children: Children, args: CompareAr
       ratioToBullMq: drained.ratio('drainedPerSecond', bullMq),
       ratioToRaw: drained.ratio('drainedPerSecond', streams),
     };
-    report.row(`${name}, ${concurrency} slots`, figures, concurrency === manySlots ? {} : bars[name]);
+    report.row(`${name}, ${concurrency} slots`, figures, bars[name]);
   }
 }
 

@@ -1,0 +1,42 @@
+import { atLeast, atMost, type Report } from '../support/report.js';
+import { alternate, type Figures } from '../support/rounds.js';
+import { celeryRound, hasCelery } from './celery.js';
+import { crewRound, type Load, type Where } from './crew.js';
+import { bullMq, ours } from './publishers.js';
+
+interface CompareArgs extends Where {
+  readonly rounds: number;
+}
+
+const half: Load = { tasks: 500, ms: 50, capacity: 10 };
+const mutex: Load = { tasks: 500, ms: 5, capacity: 1 };
+
+const programs = {
+  ours: new URL('./lockkeeper.ts', import.meta.url),
+  bullMq: new URL('./classic.ts', import.meta.url),
+};
+
+/** Two processes of 25 slots, and the classic pattern beside them, which takes its time: it has one round. */
+export async function compareCrews(report: Report, args: CompareArgs): Promise<void> {
+  const { broker, rounds } = args;
+  const where = { broker, coordinator: args.coordinator === 'memory' ? broker : args.coordinator };
+  const round = (load: Load) => () => crewRound(programs.ours, ours, where, load);
+  const measured = await alternate({ half: round(half), mutex: round(mutex) }, { rounds });
+  report.row('500 x 50 ms, capacity 10: two workers', measured.half.medians, {
+    capacityUsed: atLeast(0.95),
+    deliveriesPerTask: atMost(2),
+  });
+  report.row('500 x 5 ms, mutex: two workers', measured.mutex.medians);
+  if (!broker.startsWith('redis')) return;
+
+  const tell = (what: string, classic: Figures) => {
+    const classicToOurs = (classic.makespanMs ?? 0) / (measured.half.medians.makespanMs ?? 1);
+    report.row(`500 x 50 ms, capacity 10: ${what}, 1 s`, { ...classic, classicToOurs });
+  };
+  if (where.coordinator === broker) {
+    tell('BullMQ and redis-semaphore', await crewRound(programs.bullMq, bullMq, where, half));
+  }
+  if (where.coordinator.startsWith('zk') && hasCelery()) {
+    tell('Celery and kazoo', await celeryRound(where, half));
+  }
+}

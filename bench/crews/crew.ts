@@ -1,0 +1,141 @@
+/**
+ * Workers in processes of their own, whose tasks share one resource. Each tells what it did when it is told to end.
+ */
+import type { ChildProcess } from 'node:child_process';
+import { newName } from '../support/names.js';
+import type { Figures } from '../support/rounds.js';
+import { startProgram, told } from '../support/told.js';
+
+export interface Load {
+  readonly tasks: number;
+  readonly ms: number;
+  readonly capacity: number;
+}
+
+/** What a worker is told. */
+export interface Part extends Load {
+  readonly broker: string;
+  readonly coordinator: string;
+  /** Of the queue, and of the resource. */
+  readonly name: string;
+  readonly slots: number;
+}
+
+/** What a worker did. Moments are in milliseconds since 1970, for they are compared between processes. */
+export interface Deeds {
+  /** Of each task that it ran: its place in publish order, and when it started. */
+  readonly starts: readonly (readonly [index: number, at: number])[];
+  /** Milliseconds of all bodies. */
+  readonly worked: number;
+  readonly last: number;
+  readonly deliveries: number;
+  readonly coordinatorCalls: number;
+}
+
+/** Whoever sends the messages. */
+export interface Publisher {
+  publish(part: Part): Promise<void>;
+}
+
+const workers = 2;
+
+/** One round: workers of 25 slots each, which are there before the messages. */
+export async function crewRound(
+  program: URL,
+  publisher: Publisher,
+  where: Where,
+  load: Load,
+): Promise<Figures> {
+  const part: Part = { ...where, ...load, name: newName('crew'), slots: 25 };
+  const children = Array.from({ length: workers }, () => startProgram(program));
+  await Promise.all(children.map((child) => told(child, part)));
+  const over = allDone(children, load.tasks);
+  await publisher.publish(part);
+  await over;
+  const deeds = await Promise.all(children.map((child) => told<Deeds>(child, 'end')));
+  return figuresOf(deeds, load);
+}
+
+/** Each tells of every body that has ended. */
+function allDone(children: readonly ChildProcess[], tasks: number): Promise<void> {
+  let left = tasks;
+  return new Promise((resolve) => {
+    const onMessage = () => {
+      left--;
+      if (left > 0) return;
+      for (const child of children) child.off('message', onMessage);
+      resolve();
+    };
+    for (const child of children) child.on('message', onMessage);
+  });
+}
+
+export interface Where {
+  readonly broker: string;
+  readonly coordinator: string;
+}
+
+export function figuresOf(deeds: readonly Deeds[], { tasks, ms, capacity }: Load): Figures {
+  const sum = (of: (one: Deeds) => number) => deeds.reduce((all, one) => all + of(one), 0);
+  const starts = deeds.flatMap((one) => one.starts).sort(([, a], [, b]) => a - b);
+  const makespanMs = Math.max(...deeds.map(({ last }) => last)) - (starts[0]?.[1] ?? 0);
+  return {
+    makespanMs,
+    makespanRatio: makespanMs / ((tasks * ms) / capacity),
+    capacityUsed: sum(({ worked }) => worked) / (capacity * makespanMs),
+    deliveriesPerTask: sum(({ deliveries }) => deliveries) / tasks,
+    coordinatorCallsPerTask: sum(({ coordinatorCalls }) => coordinatorCalls) / tasks,
+    ...disorder(starts.map(([index]) => index)),
+  };
+}
+
+/** How the order of the starts differs from publish order. */
+export function disorder(order: readonly number[]): Figures {
+  let [inversions, invertedPairs] = [0, 0];
+  for (const [place, index] of order.entries()) {
+    inversions = Math.max(inversions, Math.abs(place - index));
+    for (let later = place + 1; later < order.length; later++)
+      if ((order[later] ?? 0) < index) invertedPairs++;
+  }
+  return { inversions, invertedPairs };
+}
+
+/** Bodies of a worker, and what came of them. */
+export class Diary {
+  readonly #starts: [index: number, at: number][] = [];
+  readonly #ms: number;
+  #worked = 0;
+  #last = 0;
+
+  constructor({ ms }: Load) {
+    this.#ms = ms;
+  }
+
+  readonly body = async (index: number): Promise<void> => {
+    const start = now();
+    this.#starts.push([index, start]);
+    await new Promise((resolve) => setTimeout(resolve, this.#ms));
+    this.#last = now();
+    this.#worked += this.#last - start;
+    process.send?.('ran');
+  };
+
+  deeds(counts: Pick<Deeds, 'deliveries' | 'coordinatorCalls'>): Deeds {
+    return { ...counts, starts: this.#starts, worked: this.#worked, last: this.#last };
+  }
+}
+
+const now = () => performance.timeOrigin + performance.now();
+
+/** A worker that is opened by its part, and tells of itself when it is told to end. */
+export function serve(open: (part: Part) => Promise<() => Promise<Deeds>>): void {
+  process.once('message', (part: Part) => {
+    void open(part).then((end) => {
+      process.once(
+        'message',
+        () => void end().then((deeds) => process.send?.(deeds, () => process.disconnect())),
+      );
+      process.send?.('ready');
+    });
+  });
+}
