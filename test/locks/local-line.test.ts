@@ -91,6 +91,28 @@ describe('those of one process who wait', () => {
     expect(all.filter(({ token }) => token === held.token)).toHaveLength(4);
   });
 
+  it('pass it on for longer where the coordinator takes its time', async () => {
+    const { clock, side } = setUp();
+    const [alice, bob] = [side(), side()];
+    const { start, all } = runs(alice, clock);
+    alice.coordinator.next('enter', fate.slowReply(2));
+    const holding = alice.locks.acquire(resource);
+    await clock.advance(2);
+    const held = await holding;
+    const bobs = bob.locks.using(resource, { waitTimeout: '1h' }, () => clock.now());
+    await settle();
+    const done = start(20, 90);
+    await settle();
+    const releasedAt = clock.now();
+    await held.release();
+    await clock.advance(20_000);
+    await done;
+
+    // 200 times those two milliseconds: the last of five runs of 90 ms began within 400.
+    expect((await bobs) - releasedAt).toBe(450);
+    expect(all.filter(({ token }) => token === held.token)).toHaveLength(5);
+  });
+
   it('let one of another process in after every chain, however many they are', async () => {
     const { clock, side } = setUp();
     const [alice, bob] = [side(), side()];
