@@ -82,8 +82,10 @@ it('says that RabbitMQ cannot be reached, after it has tried for some seconds', 
   proxy.stop();
   const store = rpcResults(proxy.url(server.url));
 
-  await expect(store.address?.()).rejects.toThrow(ResultStoreUnavailableError);
-  await expect(store.put('id', finals[0]!, ttl, { to: 'queue' })).rejects.toThrow(/ECONNREFUSED/);
+  await Promise.all([
+    expect(store.address?.()).rejects.toThrow(ResultStoreUnavailableError),
+    expect(store.put('id', finals[0]!, ttl, { to: 'queue' })).rejects.toThrow(/ECONNREFUSED/),
+  ]);
   await store.close();
 }, 20_000);
 

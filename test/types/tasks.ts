@@ -50,6 +50,17 @@ export async function callsAndResults() {
   expectTypeOf(app.result<Doc>('id').get()).toEqualTypeOf<Promise<Doc>>();
 }
 
+export function tasksOfOthers() {
+  const add = app.remote<[a: number, b: number], number>('add', { queue: 'celery' });
+  expectTypeOf(add.delay(1, 2)).toEqualTypeOf<Promise<TaskResult<number>>>();
+  expectTypeOf(add.applyAsync([], { kwargs: { a: 1, b: 2 } })).toEqualTypeOf<Promise<TaskResult<number>>>();
+  expectTypeOf(app.remote('any').delay(1, 'b')).toEqualTypeOf<Promise<TaskResult<unknown>>>();
+  // @ts-expect-error of another type
+  void add.delay('1', 2);
+  // @ts-expect-error it cannot be run here
+  void add(1, 2);
+}
+
 export function wrongCalls() {
   const task = app.task('save', save);
   // @ts-expect-error an argument is missing
