@@ -76,6 +76,8 @@ export class RecordingClient implements EtcdClient {
   keepAlives = 0;
   leases = 0;
   watches = 0;
+  /** The leases that it was given. */
+  readonly granted: string[] = [];
   readonly #client: Etcd3;
 
   constructor(url: string) {
@@ -92,7 +94,12 @@ export class RecordingClient implements EtcdClient {
   readonly leaseClient: EtcdClient['leaseClient'] = {
     leaseGrant: (request, options) => {
       this.leases++;
-      return this.#client.leaseClient.leaseGrant(request, options);
+      const granted = this.#client.leaseClient.leaseGrant(request, options);
+      granted.then(
+        ({ ID }) => this.granted.push(ID),
+        () => {},
+      );
+      return granted;
     },
     leaseRevoke: (request, options) => this.#client.leaseClient.leaseRevoke(request, options),
     leaseTimeToLive: (request, options) => this.#client.leaseClient.leaseTimeToLive(request, options),

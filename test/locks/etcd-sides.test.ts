@@ -86,6 +86,19 @@ describe('a claim that another side has', () => {
     expect(await renew(alice, 'moves', held)).toBe('lost');
   });
 
+  it('stands there, though a session of this side has ended unnoticed', async () => {
+    const [alice, bob] = [connect(), connect()];
+    const held = await hold(alice, 'stays');
+    await hold(bob, 'other');
+    const { lease } = (await keysOf('other/'))[0]!;
+    await raw().leaseClient.leaseRevoke({ ID: lease });
+
+    expect(await renew(bob, 'stays', held)).toBe('kept');
+
+    expect((await alice.inspect('stays', soon)).holders.map(({ id }) => id)).toEqual([held]);
+    await exit(alice, 'stays', held);
+  });
+
   it('may go there while it is looked at here: it stands here, at the end', async () => {
     const bob = connect();
     const client = new RecordingClient(server.url);

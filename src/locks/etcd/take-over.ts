@@ -1,3 +1,5 @@
+import { CoordinatorUnavailableError } from '../../errors.js';
+import { kind } from './calls.js';
 import { type Entry, same } from './entry.js';
 import type { OwnClaim, Resource } from './resource.js';
 import type { Contender } from './sight.js';
@@ -41,6 +43,10 @@ export function rewrite(
   return own(site, resource, claim, { tell: !same(contender.entry, entry), lease: contender.lease, time });
 }
 
+/**
+ * A session may have ended unnoticed. What stands by another one is not lost by that, so it is tied to a new one; and to none
+ * before that is known to last.
+ */
 async function own(
   site: Site,
   resource: Resource,
@@ -49,17 +55,23 @@ async function own(
 ): Promise<OwnClaim | undefined> {
   const duration = claim.entry.lease;
   site.book.extend(claim, time.began, duration);
-  const session = await site.sessions.open(duration, time.ms);
-  const there = await site.relyingOn(session, async () => {
-    const write = tell || lease !== session.id;
-    const [there] = await Promise.all([
-      write ? site.write(resource, claim, session, time.ms) : true,
-      session.outlast(duration, time.ms),
-    ]);
-    claim.session = session;
-    return there;
-  });
-  return there && !claim.leaving ? claim : undefined;
+  for (;;) {
+    const session = await site.sessions.open(duration, time.ms);
+    const moves = lease !== session.id;
+    const there = await site.relyingOn(session, async () => {
+      const lasts = session.outlast(duration, time.ms);
+      if (moves) await lasts;
+      const write = tell || moves;
+      const [there] = await Promise.all([
+        write ? site.write(resource, claim, session, time.ms) : true,
+        lasts,
+      ]);
+      claim.session = session;
+      return there;
+    });
+    if (there !== undefined || !moves) return there && !claim.leaving ? claim : undefined;
+    if (time.ms === 0) throw new CoordinatorUnavailableError(kind);
+  }
 }
 
 function ownOf(site: Site, resource: Resource, contender: Contender): OwnClaim {
