@@ -1,3 +1,5 @@
+import { systemClock } from '../clock.js';
+import { inTime } from '../in-time.js';
 import type { AmqpChannel, AmqpConfirmChannel } from './client.js';
 import type { RabbitConnection } from './connection.js';
 import { answered, stepTimeout } from './link.js';
@@ -81,10 +83,17 @@ function opened<C extends OpenChannel>(connection: RabbitConnection, channel: C)
   return channel;
 }
 
-/** A channel for calls one after the other: opened when it is needed, and anew when an error has closed it. */
+/** How long a call may wait for those before it, and for its own answer, in milliseconds. */
+const longestWait = 3 * stepTimeout;
+
+/**
+ * A channel for calls one after the other: opened when it is needed, and anew when an error has closed it. The server answers
+ * the calls of a channel in turn, so the deadline of each begins when the one before it was answered.
+ */
 export class CallChannel {
   readonly #connection: RabbitConnection;
   #opening: Promise<OpenChannel> | undefined;
+  #last: Promise<unknown> = Promise.resolve();
 
   constructor(connection: RabbitConnection) {
     this.#connection = connection;
@@ -92,8 +101,19 @@ export class CallChannel {
 
   /** A call. Where the server refuses it, by closing the channel, it rejects with the server's error. */
   async call<T>(step: (channel: AmqpChannel) => Promise<T>): Promise<T> {
-    const opened = await this.#open();
-    return await opened.call(step);
+    let isLate = false;
+    const run = async () => {
+      if (isLate) throw new Error(`no turn in ${longestWait} ms`);
+      const opened = await this.#open();
+      return await opened.call(step);
+    };
+    const answer = this.#last.then(run);
+    this.#last = answer.catch(() => {});
+    const late = () => {
+      isLate = true;
+      return new Error(`no answer in ${longestWait} ms`);
+    };
+    return await inTime(systemClock, answer, longestWait, late);
   }
 
   async close(): Promise<void> {

@@ -59,14 +59,12 @@ export class RabbitQueue {
   async drop(): Promise<void> {
     const { work, celery, aside, notes, ladder } = this.#names;
     const rooms = await this.census.rooms();
-    await this.#calls.call(async (channel) => {
-      for (const name of [work, aside, notes, ...rooms]) await channel.deleteQueue(name);
-      if (celery) await channel.deleteExchange(work);
-      for (const name of ladder) {
-        await channel.deleteQueue(name);
-        await channel.deleteExchange(name);
-      }
-    });
+    for (const name of [work, aside, notes, ...rooms, ...ladder]) {
+      await this.#calls.call((channel) => channel.deleteQueue(name));
+    }
+    for (const name of celery ? [work, ...ladder] : ladder) {
+      await this.#calls.call((channel) => channel.deleteExchange(name));
+    }
     this.#topology.forget();
   }
 }

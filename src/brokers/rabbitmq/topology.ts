@@ -96,10 +96,11 @@ export class Topology {
    */
   async #declareLadder(): Promise<void> {
     const { work, ladder } = this.#names;
-    await this.#channel.call(async (channel) => {
-      for (const [step, name] of ladder.entries()) {
-        const next = ladder[step - 1];
-        const { rest, pass } = patternsOf(step);
+    for (const [step, name] of ladder.entries()) {
+      const next = ladder[step - 1];
+      const { rest, pass } = patternsOf(step);
+      // A call for each: on a busy server all of them together take longer than a call may.
+      await this.#channel.call(async (channel) => {
         await channel.assertExchange(name, 'topic', { durable: true });
         await channel.assertQueue(name, {
           durable: true,
@@ -116,8 +117,8 @@ export class Topology {
         await channel.bindQueue(name, name, rest);
         if (next === undefined) await channel.bindQueue(work, name, pass);
         else await channel.bindExchange(next, name, pass);
-      }
-    });
+      });
+    }
   }
 }
 

@@ -18,6 +18,8 @@ export interface FaultHarness {
   readonly coordinator?: () => string;
   /** Milliseconds after which a queue that was made outlives a kill of its server. Default 0. */
   readonly takesRoot?: number;
+  /** Milliseconds in which it takes 2,000 delayed tasks, on a machine that is busy. Default 1,000. */
+  readonly takesDelayed?: number;
   /** What is in every request of which the answer is to be lost. */
   readonly marker?: string;
 }

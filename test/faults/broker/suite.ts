@@ -35,7 +35,7 @@ export function brokerFaultSuite(name: string, harness: FaultHarness): void {
 
     it('are shared when they are due, and none is lost when a worker is killed', async () => {
       const { wrong, share } = await playing({ count: 2_000, times: 1 }, (play) =>
-        manyDelayed(play, { after: 1_000, over: 2_000 }),
+        manyDelayed(play, { after: harness.takesDelayed ?? 1_000, over: 2_000 }),
       );
       expect(wrong).toEqual([]);
       expect(share).toBeGreaterThan(0.2);
