@@ -86,13 +86,14 @@ describe.each(Object.entries(sites))(
       app.task('note', async () => void startedAt.push(Date.now()));
       await here.worker(app, 1);
       const client = await here.client();
-      const sentAt = Date.now();
-      const ids = await Promise.all([1, 2, 3].map(() => client.send('note', [], {}, { countdown: 2 })));
+      for (let i = 0; i < 3; i++) await client.send('note', [], {}, { countdown: 600 });
       await until(async () => (await app.broker.depth(here.queue)).delayed === 3);
       expect(await app.broker.depth(here.queue)).toMatchObject({ ready: 0, running: 0 });
 
-      expect(await client.getMany(ids)).toEqual(ids.map(() => ({ value: null })));
-      for (const at of startedAt) expect(at - sentAt).toBeGreaterThanOrEqual(1_990);
+      const sentAt = Date.now();
+      expect(await client.call('note', [], {}, { countdown: 1 })).toEqual({ value: null });
+      expect(startedAt).toHaveLength(1);
+      expect(startedAt[0]! - sentAt).toBeGreaterThanOrEqual(990);
     });
 
     it('has a call that comes too late end as revoked, never run', async () => {
@@ -103,7 +104,7 @@ describe.each(Object.entries(sites))(
       await here.worker(app);
       const client = await here.client();
 
-      expect(await client.call('late', [], {}, { countdown: 1.5, expires: 0.8 })).toEqual({
+      expect(await client.call('late', [], {}, { countdown: 3.5, expires: 3 })).toEqual({
         raised: 'celery.exceptions.TaskRevokedError',
         args: ['expired'],
       });
@@ -208,9 +209,10 @@ describe.each(Object.entries(sites))(
       const again = await app.remote<[number], number>('py.retry').delay(2);
       expect(await again.get({ timeout: '15s' })).toBe(2);
 
+      await app.remote('py.add').applyAsync([1], { countdown: '10m' });
+      expect(await app.broker.depth(here.queue)).toMatchObject({ ready: 0, delayed: 1 });
       const sentAt = Date.now();
       const later = await app.remote('py.add').applyAsync([1], { countdown: '1s' });
-      expect(await app.broker.depth(here.queue)).toMatchObject({ ready: 0, delayed: 1 });
       expect(await later.get({ timeout: '15s' })).toBe(1);
       expect(Date.now() - sentAt).toBeGreaterThanOrEqual(1_000);
 
