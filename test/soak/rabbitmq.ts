@@ -1,4 +1,4 @@
-// Tasks on RabbitMQ while everything goes wrong, and rooms that come and go: npm run soak -- rabbitmq [tasks] [pattern of names]
+/** Tasks on RabbitMQ while everything goes wrong, and rooms that come and go: [tasks] [pattern of names] */
 import type { Delivery } from '../../src/brokers/broker.js';
 import { RabbitmqBroker } from '../../src/brokers/rabbitmq.js';
 import { calls, done, parked } from '../conformance/broker/kit.js';

@@ -1,5 +1,4 @@
-// 10,000 keys that are busy at once, and 20 workers that stand in line for them: npm run soak -- redis-rooms [keys] [workers]
-
+/** 10,000 keys that are busy at once, and 20 workers that stand in line for them: [keys] [workers] */
 import { busyKeys } from '../brokers/redis-rooms.js';
 import { startRedis } from '../support/servers/index.js';
 

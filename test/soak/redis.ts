@@ -1,4 +1,4 @@
-// Tasks on Redis while everything goes wrong, and delayed ones: npm run soak -- redis [tasks] [pattern of names]
+/** Tasks on Redis while everything goes wrong, and delayed ones: [tasks] [pattern of names] */
 import { RedisBroker } from '../../src/brokers/redis.js';
 import { type DelayedResult, delayedForLong, manyDelayed } from '../faults/broker/delays.js';
 import { type FaultHarness, Play } from '../faults/broker/play.js';
