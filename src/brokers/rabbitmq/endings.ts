@@ -40,7 +40,7 @@ export class Endings {
     } finally {
       this.#underWay.delete(concluding);
     }
-    if (tap) return tap.ack(raw, { shut });
+    if (tap) return await tap.ack(raw, { shut });
     const isOurs = lane.ackFetched(raw);
     this.#fetching.acknowledged();
     return isOurs;
@@ -57,7 +57,7 @@ export class Endings {
       left.map(async (delivery) => {
         delivery.isSettled = true;
         await delivery.lane.putBackLost(delivery.raw);
-        delivery.tap?.ack(delivery.raw, { shut: true });
+        await delivery.tap?.ack(delivery.raw, { shut: true });
       }),
     );
   }

@@ -235,7 +235,7 @@ export class Lane {
   async #return(tap: Tap, message: AmqpMessage): Promise<void> {
     if (message.fields.redelivered) await this.putBackLost(message);
     else await this.rooms.putBack(tap.name, message);
-    tap.ack(message, { shut: true });
+    await tap.ack(message, { shut: true });
   }
 
   async #takeBy(tap: Tap, weight: number) {
@@ -247,7 +247,7 @@ export class Lane {
         const found = weightOf(message);
         if (message.fields.redelivered) {
           await this.putBackLost(message);
-          tap.ack(message, { shut: false });
+          await tap.ack(message, { shut: false });
         } else if (found === weight) {
           return { message, tap };
         } else {

@@ -1,5 +1,5 @@
 import { type OpenChannel, openChannel } from '../../rabbitmq/channel.js';
-import { type AmqpMessage, replyCodeOf } from '../../rabbitmq/client.js';
+import { type AmqpMessage, type QueueState, replyCodeOf } from '../../rabbitmq/client.js';
 import type { RabbitConnection } from '../../rabbitmq/connection.js';
 
 /** How long a message that is there may take to arrive before it is asked for once more, in milliseconds. */
@@ -48,6 +48,7 @@ export class Tap {
   #tag: string | undefined;
   #next: AmqpMessage | undefined;
   #onArrival: (() => void) | undefined;
+  #checking: Promise<QueueState> | undefined;
 
   private constructor(opened: OpenChannel, name: string, onShut: () => void) {
     this.#opened = opened;
@@ -76,9 +77,10 @@ export class Tap {
   async next(): Promise<AmqpMessage | undefined> {
     for (let found = 0; !this.#next && found < 2; ) {
       // What was on its way when the first answer was written is there before the second.
-      const { messageCount } = await this.#opened.call((channel) => channel.checkQueue(this.name));
-      if (messageCount === 0) found++;
-      else await this.#arrival();
+      this.#checking = this.#opened.call((channel) => channel.checkQueue(this.name));
+      const state = await this.#orArrival(this.#checking);
+      if (state?.messageCount === 0) found++;
+      else if (state) await this.#arrival();
     }
     const next = this.#next;
     this.#next = undefined;
@@ -87,7 +89,9 @@ export class Tap {
   }
 
   /** Ends a message. The next comes by itself, unless the tap is shut in the same breath. False: it is not ours any more. */
-  ack(message: AmqpMessage, { shut }: { shut: boolean }): boolean {
+  async ack(message: AmqpMessage, { shut }: { shut: boolean }): Promise<boolean> {
+    // A question that is on its way would hold the end of the consumer up, and the next message would come before it.
+    await this.#checking?.catch(() => {});
     // What is sent first is done first: nothing more comes.
     if (shut) void this.#cancel();
     return this.#opened.send((channel) => channel.ack(message));
@@ -116,6 +120,14 @@ export class Tap {
     if (!message) return;
     this.#next = message;
     this.#onArrival?.();
+  }
+
+  /** The answer, or nothing when a message comes before it. */
+  #orArrival(checking: Promise<QueueState>): Promise<QueueState | undefined> {
+    return new Promise((resolve, reject) => {
+      this.#onArrival = () => resolve(undefined);
+      checking.then(resolve, reject);
+    });
   }
 
   #arrival(): Promise<void> {
