@@ -8,7 +8,7 @@ import type { TaskRecord } from '../tasks/task.js';
 import type { ActiveRun, BodyEnd } from './active-run.js';
 import { deferred, delayed, parking, ran } from './deferral.js';
 import type { Journal } from './journal.js';
-import type { Verdict } from './run.js';
+import type { Verdict } from './verdict.js';
 
 /**
  * What a run came to, judged at the moment its body returned: first by what was taken from it (revoked, permit lost),

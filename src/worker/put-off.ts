@@ -18,7 +18,7 @@ import {
   waited,
 } from './deferral.js';
 import type { Journal } from './journal.js';
-import type { Verdict } from './run.js';
+import type { Verdict } from './verdict.js';
 
 /** How long such a message is away, in milliseconds, doubling each time. */
 const shortestRound = 50;

@@ -1,4 +1,4 @@
-import type { Delivery, Outcome } from '../brokers/broker.js';
+import type { Delivery } from '../brokers/broker.js';
 import { sleep } from '../clock.js';
 import type { Crowd } from '../crowd.js';
 import { ConfigError, CoordinatorUnavailableError, MessageError } from '../errors.js';
@@ -14,28 +14,10 @@ import type { Admission, Admitted } from './admission.js';
 import { type Conclusion, failed } from './conclusion.js';
 import { late, waited } from './deferral.js';
 import type { Doormen } from './doormen.js';
-import type { Journal, StateFacts } from './journal.js';
+import type { Journal } from './journal.js';
 import { PutOff } from './put-off.js';
 import type { Spares } from './spares.js';
-
-/** What becomes of a message. */
-export interface Verdict {
-  readonly outcome: Outcome;
-  /** To be kept for the caller before the delivery is settled: else a crash in between would lose it. */
-  readonly state?: StateFacts;
-  /** The room it goes to: somebody must stand in line for it before it is parked. */
-  readonly park?: Terms;
-}
-
-/** How a delivery ended, and what goes on from there. */
-export interface Ended extends Verdict {
-  /** Still held: to be handed on, or given back. */
-  readonly leases: readonly Lease[];
-  /** A state that is on its way to the store: the next is kept after it. */
-  readonly told?: Promise<void>;
-  /** The body has not returned: its slot stays taken until it does. */
-  readonly returned?: Promise<void>;
-}
+import { type Ended, putBack } from './verdict.js';
 
 export interface RunHost {
   readonly app: App;
@@ -298,11 +280,6 @@ function withMessage(delivery: Delivery, message: Message): Delivery {
     revoked,
     settle: (outcome) => delivery.settle(outcome),
   };
-}
-
-/** The worker stops: the message goes back as it came. */
-function putBack(delivery: Delivery, leases: readonly Lease[]): Ended {
-  return { outcome: { kind: 'again', message: delivery.message, after: 0 }, leases };
 }
 
 /** A body that releases its permit early gives it back for good. */

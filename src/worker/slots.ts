@@ -7,9 +7,10 @@ import { noScope, scope } from '../locks/scope.js';
 import type { Terms } from '../locks/terms.js';
 import type { Doormen } from './doormen.js';
 import type { Journal } from './journal.js';
-import type { Ended, Runner } from './run.js';
+import type { Runner } from './run.js';
 import type { Spares } from './spares.js';
 import { takeInTime } from './take.js';
+import type { Ended } from './verdict.js';
 
 /** As many turns follow each other at once. */
 const burst = 250;
