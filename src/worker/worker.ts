@@ -1,24 +1,18 @@
 import { setMaxListeners } from 'node:events';
-import type { Consumer, Delivery } from '../brokers/broker.js';
+import type { Delivery } from '../brokers/broker.js';
 import { type Cancel, sleep } from '../clock.js';
 import { Crowd } from '../crowd.js';
 import { type Duration, milliseconds } from '../duration.js';
 import { ConfigError, ShutdownError, TaskRevokedError } from '../errors.js';
-import type { Limit } from '../locks/limit.js';
 import type { Locks } from '../locks/locks.js';
 import type { App } from '../tasks/app.js';
 import type { ActiveRun } from './active-run.js';
-import { Admission } from './admission.js';
-import { Conclusion } from './conclusion.js';
-import { Doormen } from './doormen.js';
 import { Answers, examine, type Health, type HealthOptions } from './health.js';
 import { Journal } from './journal.js';
 import { warnOfLongTasks } from './long-tasks.js';
-import { Places } from './places.js';
-import { Runner } from './run.js';
+import { assemble, type WorkerParts } from './parts.js';
 import { type WorkerOptions, type WorkerSettings, workerSettings } from './settings.js';
-import { Slots } from './slots.js';
-import { Spares } from './spares.js';
+import type { Slots } from './slots.js';
 
 /** Milliseconds between two rounds of tending: rooms that are stood in line for, and rooms that nobody tends. */
 const tendEvery = 1_000;
@@ -43,9 +37,7 @@ export class Worker {
   /** The last that were revoked: they may be in hand, waiting for their limits. */
   readonly #revokedLately = new Set<string>();
   readonly #leaving = new AbortController();
-  #parts:
-    | { consumer: Consumer; admission: Admission; doormen: Doormen; slots: Slots; places: Places }
-    | undefined;
+  #parts: WorkerParts | undefined;
   #serving: readonly string[] | undefined;
   #tending: Cancel | undefined;
   readonly #answers = new Answers();
@@ -144,54 +136,20 @@ export class Worker {
       await consumer.close();
       throw this.#leaving.signal.reason;
     }
-    this.#parts = this.#assemble(consumer);
+    this.#parts = assemble({
+      app: this.#app,
+      settings: this.settings,
+      locks: this.#locks,
+      journal: this.#journal,
+      consumer,
+      active: this.#active,
+      leaving: this.#leaving.signal,
+      isRevoked: (id) => this.#revokedLately.size > 0 && this.#revokedLately.has(id),
+    });
     for (const delivery of early) this.#parts.slots.start(delivery);
     for (const room of await consumer.rooms()) this.#parts.doormen.heard(room);
     if (!this.#stopped) this.#state = 'running';
     this.#tend();
-  }
-
-  #assemble(consumer: Consumer) {
-    const { concurrency, abortGrace } = this.settings;
-    const app = this.#app;
-    const [locks, journal, leaving] = [this.#locks, this.#journal, this.#leaving.signal];
-    const places = new Places(app.clock);
-    const doormen: Doormen = new Doormen(
-      {
-        locks,
-        journal,
-        consumer,
-        places,
-        leaving,
-        start: (delivery, lease) => slots.start(delivery, lease),
-        during: (work) => slots.during(work),
-      },
-      limitsByName(app),
-    );
-    const spares = new Spares({ locks, consumer, doormen, leaving });
-    const admission = new Admission({
-      locks,
-      concurrency,
-      lease: this.settings.lease,
-      stopping: leaving,
-      doormen,
-      spares,
-    });
-    const conclusion = new Conclusion(app.clock, journal, app.maxMessageBytes);
-    const runner = new Runner({
-      app,
-      admission,
-      doormen,
-      spares,
-      journal,
-      conclusion,
-      abortGrace,
-      stopping: leaving,
-      active: this.#active,
-      isRevoked: (id) => this.#revokedLately.size > 0 && this.#revokedLately.has(id),
-    });
-    const slots = new Slots({ runner, doormen, spares, consumer, journal, clock: app.clock });
-    return { consumer, admission, doormen, slots, places };
   }
 
   #tend(): void {
@@ -329,15 +287,4 @@ export class Worker {
     this.#stopped = Promise.resolve();
     this.#isOver();
   }
-}
-
-/** The limits of the app's tasks that have a fixed name: what this worker takes those resources to be. */
-function limitsByName(app: App): Map<string, Limit> {
-  const named = new Map<string, Limit>();
-  for (const { limits } of app.tasks.values()) {
-    for (const limit of limits) {
-      if (typeof limit.key === 'string' && limit.kind === 'permits') named.set(limit.key, limit);
-    }
-  }
-  return named;
 }
