@@ -20,6 +20,7 @@ import { argumentsOf } from '../tasks/arguments.js';
 import type { TaskRecord } from '../tasks/task.js';
 import { patienceLeft } from './deferral.js';
 import type { Doormen } from './doormen.js';
+import { LongestRuns } from './longest-runs.js';
 import type { Spares } from './spares.js';
 
 /** The farthest a start is booked ahead, in milliseconds. */
@@ -27,11 +28,6 @@ export const bookingHorizon = 3_600_000;
 
 /** A message that was moved from room to room so often waits in line for its permits, one after the other. */
 export const movesBeforeWaiting = 3;
-
-/** A run is taken to be as long as this, at least, in milliseconds. */
-const shortRun = 100;
-/** So many resources' longest runs are remembered. */
-const runsRemembered = 1_000;
 
 /** What an admission needs to know of its worker. */
 export interface AdmissionHost {
@@ -60,26 +56,10 @@ export class Admission {
   #waiting = 0;
   /** Messages that wait in their slots. */
   readonly #inSlots = new Map<string, AbortController>();
-  /** The longest run seen here under a permit of each resource, in milliseconds. */
-  readonly #longestRuns = new Map<string, number>();
+  readonly longestRuns = new LongestRuns();
 
   constructor(host: AdmissionHost) {
     this.#host = host;
-  }
-
-  /** A run under these terms took so long: whoever waits for such a permit must be at least as patient. */
-  ran(all: readonly Terms[], ms: number): void {
-    if (ms <= shortRun) return;
-    for (const { resource, rate } of all) {
-      if (!rate && ms > (this.#longestRuns.get(resource) ?? shortRun)) this.#remember(resource, ms);
-    }
-  }
-
-  #remember(resource: string, ms: number): void {
-    this.#longestRuns.set(resource, ms);
-    if (this.#longestRuns.size <= runsRemembered) return;
-    const [first] = this.#longestRuns.keys();
-    this.#longestRuns.delete(first as string);
   }
 
   /** Milliseconds for which it may be waited for in the slot, when its limit says so. */
@@ -219,7 +199,7 @@ export class Admission {
   ): Promise<Entry> {
     const options = this.#options(delivery, message, inHand);
     const most = (terms: Terms) =>
-      Math.max(waitTimeout(terms), chain.age + (this.#longestRuns.get(terms.resource) ?? shortRun));
+      Math.max(waitTimeout(terms), chain.age + this.longestRuns.of(terms.resource));
     this.#waiting++;
     try {
       return await this.#wait(message, all, options, (terms) => this.patience(message, terms, most(terms)));

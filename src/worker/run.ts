@@ -188,7 +188,7 @@ export class Runner {
     if (returned) void returned.then(() => active.delete(run));
     else active.delete(run);
     const now = app.clock.now();
-    if (all.length > 0) this.#host.admission.ran(all, now - startedAt);
+    if (all.length > 0) this.#host.admission.longestRuns.saw(all, now - startedAt);
     try {
       return { ...conclusion.of(run, record, all, end, now), leases, returned, told };
     } catch (error) {
