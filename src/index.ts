@@ -62,8 +62,9 @@ export type {
   Renewal,
   ResourceState,
 } from './locks/coordinator.js';
+export { createLocks, type LocksOptions } from './locks/create-locks.js';
 export type { Limit, LockOptions, RateOptions } from './locks/limit.js';
-export { type AcquireOptions, createLocks, type Locks, type LocksOptions } from './locks/locks.js';
+export type { AcquireOptions, Locks } from './locks/locks.js';
 export { memoryCoordinator } from './locks/memory.js';
 export type { Permit } from './locks/permit.js';
 export type { RateText } from './locks/rate.js';

@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { checkObject } from '../check.js';
-import { type Clock, systemClock } from '../clock.js';
+import type { Clock } from '../clock.js';
 import { Crowd } from '../crowd.js';
 import { type Duration, milliseconds } from '../duration.js';
 import { ClosedError, ConfigError } from '../errors.js';
-import { Events, type Unsubscribe } from '../events.js';
+import type { Events, Unsubscribe } from '../events.js';
 import type { Share } from '../message.js';
 import { type AcquireOptions, acquireTerms, checkName } from './acquire-options.js';
 import { ClaimIds } from './claim-ids.js';
@@ -14,28 +14,15 @@ import { Entrance } from './entrance.js';
 import type { LockEvents } from './events.js';
 import type { Lease } from './lease.js';
 import { defaultWaitTimeout, rateLimit, shareOf } from './limit.js';
-import { memoryCoordinator } from './memory.js';
-import { coordinatorFrom, type OpenCoordinator } from './open.js';
+import type { OpenCoordinator } from './open.js';
 import { type ChangeOptions, Operators } from './operators.js';
 import { Party } from './party.js';
 import type { Patience } from './patience.js';
 import { NestedPermit, type OnRelease, type Permit } from './permit.js';
-import { type ResourceOptions, Resources } from './resources.js';
+import type { Resources } from './resources.js';
 import { heldInScope, scope } from './scope.js';
 import { waitForStarts } from './starts.js';
 import { type Terms, termsOf } from './terms.js';
-
-export interface LocksOptions {
-  /** Who keeps the limits. Default: `LOCKKEEPER_COORDINATOR`, else in process. */
-  coordinator?: string | Coordinator;
-  /** What is known of resources, by name or by a pattern with a trailing `*`. */
-  resources?: Readonly<Record<string, ResourceOptions>>;
-  /** The deadline of a call to the coordinator. Default 2 s. */
-  callTimeout?: Duration;
-  /** How long a body may go on after it was told to stop for `maxHold`. Default 5 s. */
-  abortGrace?: Duration;
-  clock?: Clock;
-}
 
 export type { AcquireOptions } from './acquire-options.js';
 
@@ -45,26 +32,6 @@ const closed = () => new ClosedError('This set of locks');
 export const placeLife = 3_000;
 
 const plainRate = rateLimit('any', undefined);
-
-/** Limits without the runner, as `createLocks` and an app's `locks` offer them. */
-export function createLocks(options: LocksOptions = {}): Locks {
-  checkObject(options, 'options', ['coordinator', 'resources', 'callTimeout', 'abortGrace', 'clock']);
-  const named = options.coordinator ?? (process.env.LOCKKEEPER_COORDINATOR || inProcess(options.clock));
-  const opened = coordinatorFrom(named, 'coordinator');
-  return new Locks({
-    opened,
-    resources: new Resources(options.resources ?? {}, opened.coordinator),
-    clock: options.clock ?? systemClock,
-    events: new Events(),
-    callTimeout: milliseconds(options.callTimeout ?? 2_000, 'callTimeout'),
-    abortGrace: milliseconds(options.abortGrace ?? 5_000, 'abortGrace'),
-  });
-}
-
-/** Leases end by the clock that renews them. */
-function inProcess(clock: Clock | undefined): string | Coordinator {
-  return clock ? memoryCoordinator({ clock }) : 'memory:';
-}
 
 export interface LocksSettings {
   /** The coordinator of resources that name none: closed with these locks. */

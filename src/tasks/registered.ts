@@ -1,4 +1,5 @@
-import { createLocks, type Locks } from '../locks/locks.js';
+import { createLocks } from '../locks/create-locks.js';
+import type { Locks } from '../locks/locks.js';
 
 const owners = new WeakMap<object, Locks>();
 let ofProcess: Locks | undefined;

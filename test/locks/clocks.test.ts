@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { PermitLostError } from '../../src/errors.js';
+import { createLocks } from '../../src/locks/create-locks.js';
 import { margin } from '../../src/locks/lease.js';
-import { createLocks } from '../../src/locks/locks.js';
 import { memoryCoordinator } from '../../src/locks/memory.js';
 import { ManualClock } from '../../src/testing/manual-clock.js';
 import { fate, setUp } from './kit.js';

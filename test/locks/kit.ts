@@ -1,8 +1,9 @@
 import { expect, onTestFinished } from 'vitest';
 import type { Clock } from '../../src/clock.js';
 import type { Coordinator, CoordinatorFeatures } from '../../src/locks/coordinator.js';
+import { createLocks, type LocksOptions } from '../../src/locks/create-locks.js';
 import type { LockEvents } from '../../src/locks/events.js';
-import { createLocks, type Locks, type LocksOptions } from '../../src/locks/locks.js';
+import type { Locks } from '../../src/locks/locks.js';
 import { memoryCoordinator } from '../../src/locks/memory.js';
 import { ManualClock, settle } from '../../src/testing/manual-clock.js';
 import { ScriptedCoordinator } from '../support/scripted-coordinator.js';

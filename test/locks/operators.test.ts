@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ConfigError, CoordinatorUnavailableError } from '../../src/errors.js';
-import { createLocks } from '../../src/locks/locks.js';
+import { createLocks } from '../../src/locks/create-locks.js';
 import { errorOf, fate, settle, settled, setUp } from './kit.js';
 
 const resource = 'storage';

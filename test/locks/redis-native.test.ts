@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/clock.js';
 import { ConfigError, CoordinatorUnavailableError } from '../../src/errors.js';
 import type { Coordinator } from '../../src/locks/coordinator.js';
-import { createLocks } from '../../src/locks/locks.js';
+import { createLocks } from '../../src/locks/create-locks.js';
 import { keysOf } from '../../src/locks/redis/keys.js';
 import { type RedisCoordinatorOptions, redisCoordinator } from '../../src/locks/redis.js';
 import {

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { ConfigError } from '../../src/errors.js';
 import type { Coordinator } from '../../src/locks/coordinator.js';
-import { createLocks } from '../../src/locks/locks.js';
+import { createLocks } from '../../src/locks/create-locks.js';
 import { stringFeatures } from '../../src/locks/redis/features.js';
 import { redisCoordinator } from '../../src/locks/redis.js';
 import {

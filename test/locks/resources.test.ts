@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { ConfigError } from '../../src/errors.js';
 import type { Coordinator, CoordinatorFeatures } from '../../src/locks/coordinator.js';
+import { createLocks } from '../../src/locks/create-locks.js';
 import { permitLimit } from '../../src/locks/limit.js';
-import { createLocks } from '../../src/locks/locks.js';
 import { memoryCoordinator } from '../../src/locks/memory.js';
 import { openCoordinator } from '../../src/locks/open.js';
 import { Resources } from '../../src/locks/resources.js';
