@@ -8,9 +8,10 @@ import type { Handed } from './handed.js';
 import { Lane, type LaneHost, type TakeReply } from './lane.js';
 import { News } from './news.js';
 import type { RedisQueue } from './queue.js';
+import { setAside } from './set-aside.js';
 import { settlement } from './settlement.js';
 import { type Batch, Settling } from './settling.js';
-import { type Ending, type Got, takeFirst } from './take-first.js';
+import { type Ending, type Got, takeFirst, unknownWorker } from './take-first.js';
 
 export interface ConsumerParts {
   /** The largest message to hand over, in bytes. */
@@ -199,7 +200,7 @@ export class RedisConsumer implements Consumer, LaneHost, FetchingHost {
     if (this.#state !== 'vanished' && this.#state !== 'closed') this.#options.onError?.(error);
   };
 
-  /** Nothing when there is no message in the text, which sets it apart. */
+  /** Nothing when there is no message in the text, which sets it aside. */
   #deliveryOf(lane: Lane, handed: Handed, room?: string): RedisDelivery | undefined {
     try {
       const message = decode(handed.text);
@@ -207,18 +208,8 @@ export class RedisConsumer implements Consumer, LaneHost, FetchingHost {
       this.#hand.add(delivery);
       return delivery;
     } catch (error) {
-      void this.#setApart(lane, handed, (error as Error).message);
+      void setAside(lane, handed, { reason: (error as Error).message, onError: this.onError });
       return undefined;
-    }
-  }
-
-  /** When that fails, nobody here knows of it any more, and it goes back to the queue. */
-  async #setApart(lane: Lane, handed: Handed, reason: string): Promise<void> {
-    try {
-      await lane.settle([settlement(handed, { kind: 'aside', reason })]);
-    } catch (error) {
-      lane.doubt();
-      this.onError(error);
     }
   }
 
@@ -299,10 +290,4 @@ export class RedisConsumer implements Consumer, LaneHost, FetchingHost {
   #checkThere(): void {
     if (this.#state === 'vanished') throw new BrokerUnavailableError('redis');
   }
-}
-
-/** To say that its rooms are empty would let whoever stands in line for them go. */
-function unknownWorker(): BrokerUnavailableError {
-  const cause = new Error('this worker did not beat for its lease, was declared dead, and joins again');
-  return new BrokerUnavailableError('redis', { cause });
 }

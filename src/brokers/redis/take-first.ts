@@ -1,3 +1,4 @@
+import { BrokerUnavailableError } from '../../errors.js';
 import type { Taken } from '../broker.js';
 import type { RedisDelivery } from './delivery.js';
 import type { Lane, Receive, RoomHead } from './lane.js';
@@ -61,4 +62,10 @@ async function takeFromSeveral(
     if (got?.kind !== 'empty') return got;
   }
   return { kind: 'empty' };
+}
+
+/** To say that its rooms are empty would let whoever stands in line for them go. */
+export function unknownWorker(): BrokerUnavailableError {
+  const cause = new Error('this worker did not beat for its lease, was declared dead, and joins again');
+  return new BrokerUnavailableError('redis', { cause });
 }
