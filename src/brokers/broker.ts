@@ -40,12 +40,12 @@ export interface Broker {
 
   /**
    * Where the message with this id is in these queues. Of several, one that runs, else one that waits, else one that is
-   * set apart. It is a question of people, which may cost a look at all that the queues hold. Rejects with `ConfigError`
+   * set aside. It is a question of people, which may cost a look at all that the queues hold. Rejects with `ConfigError`
    * where `features.inspection` is false.
    */
   locate(id: string, queues: readonly string[]): Promise<Located | undefined>;
 
-  /** Drops every message of the queue that no worker has in hand, and tells how many. What is set apart stays. */
+  /** Drops every message of the queue that no worker has in hand, and tells how many. What is set aside stays. */
   purge(queue: string): Promise<number>;
 
   /**
@@ -54,13 +54,13 @@ export interface Broker {
    */
   revoke(id: string): Promise<void>;
 
-  /** Messages set apart, oldest first. */
+  /** Messages set aside, oldest first. */
   aside(queue: string): Promise<readonly Aside[]>;
 
-  /** Puts a message that was set apart back into its queue, as new. False when there is none. */
+  /** Puts a message that was set aside back into its queue, as new. False when there is none. */
   replay(queue: string, asideId: string): Promise<boolean>;
 
-  /** Forgets a message that was set apart. False when there is none. */
+  /** Forgets a message that was set aside. False when there is none. */
   discard(queue: string, asideId: string): Promise<boolean>;
 
   close(): Promise<void>;
@@ -185,7 +185,7 @@ export type Outcome =
   | { readonly kind: 'done' }
   | { readonly kind: 'failed' }
   | { readonly kind: 'skipped' }
-  /** Set apart with its reason, to be listed and replayed by an operator. */
+  /** Set aside with its reason, to be listed and replayed by an operator. */
   | { readonly kind: 'aside'; readonly reason: string }
   /** Replaced by a changed message: into a room, or into the queue `after` milliseconds from now. */
   | { readonly kind: 'again'; readonly message: Message; readonly after: number }

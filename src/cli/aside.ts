@@ -11,11 +11,11 @@ interface AsideFlags extends OperatorFlags {
   readonly all?: boolean;
 }
 
-/** `lockkeeper aside`: what was set apart, and what becomes of it. */
+/** `lockkeeper aside`: what was set aside, and what becomes of it. */
 export function addAside(program: Command): void {
   const aside = program
     .command('aside')
-    .description('messages that were set apart: list them, show one, put them back, or drop them');
+    .description('messages that were set aside: list them, show one, put them back, or drop them');
   addList(aside);
   addShow(aside);
   addEach(aside, 'retry', 'put messages back into their queues, as new', 'put back', (app, one) =>
@@ -27,7 +27,7 @@ export function addAside(program: Command): void {
 function addList(aside: Command): void {
   const list = aside
     .command('list', { isDefault: true })
-    .description('list what was set apart, oldest first');
+    .description('list what was set aside, oldest first');
   answer<AsideFlags>(which(list), async (app, flags) => {
     const value = await found(app, flags, []);
     return { value, text: listing(value, app.clock.wall()) };
@@ -81,11 +81,11 @@ async function found(app: App, flags: AsideFlags, ids: readonly string[]): Promi
 }
 
 function nothing(value: unknown): Answer {
-  return { value, text: 'No such message is set apart.', failed: true };
+  return { value, text: 'No such message is set aside.', failed: true };
 }
 
 function listing(asides: readonly AsideReport[], now: number): string {
-  if (asides.length === 0) return 'Nothing is set apart.';
+  if (asides.length === 0) return 'Nothing is set aside.';
   const rows = asides.map((aside) => [...brief(aside), relative(aside.at, now), aside.reason]);
   return table(rows, { header: ['id', 'call', 'task', 'queue', 'since', 'reason'] });
 }

@@ -33,7 +33,7 @@ const sentences: { readonly [K in Name]: Sentence<K> } = {
   'task.skipped': { level: 'info', say: ({ task, resource }) => `${task} is skipped: ${resource} is busy` },
   'task.expired': { level: 'warn', say: ({ task }) => `${task} has expired` },
   'task.revoked': { level: 'info', say: ({ task }) => `${task} is revoked` },
-  'task.aside': { level: 'error', say: ({ task }) => `${task} is set apart` },
+  'task.aside': { level: 'error', say: ({ task }) => `${task} is set aside` },
   'task.lost': {
     level: 'warn',
     say: ({ task, cause }) => `${task} is put back: its run ended with a ${cause}`,

@@ -48,7 +48,7 @@ const meaning = {
   running: "running: it is in a worker's hands",
   queued: 'queued: no worker has taken it yet',
   delayed: 'delayed',
-  apart: 'set apart for an operator',
+  apart: 'set aside for an operator',
 } as const;
 
 function facts(why: Why, now: number): string[] {

@@ -200,7 +200,7 @@ export class App {
     return new TaskResult<R>(checkText(id, 'id'), this.#resultSource);
   }
 
-  /** What people ask of a running system: why a call waits, who holds what, what was set apart. */
+  /** What people ask of a running system: why a call waits, who holds what, what was set aside. */
   get operator(): Operator {
     const { locks, broker, results, resultsFor, tasks, queues } = this;
     return new Operator({ locks, broker, results, resultsFor, tasks, queues });

@@ -38,7 +38,7 @@ export interface TaskEvents {
   'task.skipped': TaskEvent & { resource: string };
   'task.expired': TaskEvent;
   'task.revoked': TaskEvent;
-  /** Set apart for an operator. */
+  /** Set aside for an operator. */
   'task.aside': TaskEvent & { reason: string };
   /** A run ended with its permit or with a shutdown, and its message was put back. */
   'task.lost': TaskEvent & { cause: 'permit' | 'shutdown' };

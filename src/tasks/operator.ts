@@ -31,13 +31,13 @@ export interface QueueReport extends Depth {
   readonly rooms: readonly RoomState[];
 }
 
-/** A message that was set apart. */
+/** A message that was set aside. */
 export interface AsideReport extends Aside {
   readonly queue: string;
 }
 
 /**
- * What people ask of a running system, and do to what was set apart: `app.operator`. What they do to resources is
+ * What people ask of a running system, and do to what was set aside: `app.operator`. What they do to resources is
  * `app.locks`: `setCapacity`, `pause`, `resume`, `evict`.
  *
  * Everything here is asked of the broker, the coordinators and the result store, never of workers, so it is answered
@@ -89,7 +89,7 @@ export class Operator {
     );
   }
 
-  /** What was set apart, oldest first. */
+  /** What was set aside, oldest first. */
   async asides(options: QueuesOption = {}): Promise<AsideReport[]> {
     checkObject(options, 'options', ['queues']);
     const ofQueues = this.#queues(options).map(async (queue) =>
@@ -99,9 +99,9 @@ export class Operator {
   }
 
   /**
-   * Puts what was set apart back into its queue, as new. False when it is not there any more.
+   * Puts what was set aside back into its queue, as new. False when it is not there any more.
    *
-   * What its caller is told is changed first: else one who waits would still be told that it was set apart, or a result
+   * What its caller is told is changed first: else one who waits would still be told that it was set aside, or a result
    * that is there already would be taken for the old one. If the process dies in between, it is still apart, and its caller
    * waits. A final state, of another message with this id, stays.
    */
@@ -114,7 +114,7 @@ export class Operator {
     return await broker.replay(queue, id);
   }
 
-  /** Forgets what was set apart. False when it is not there any more. */
+  /** Forgets what was set aside. False when it is not there any more. */
   async drop({ queue, id }: Pick<AsideReport, 'queue' | 'id'>): Promise<boolean> {
     return await this.#host.broker.discard(queue, id);
   }

@@ -55,7 +55,7 @@ const queuesOf = async (queue: string): Promise<string[]> =>
   (await server.ctl('-q', 'list_queues', 'name')).split('\n').filter((name) => name.includes(queue));
 
 describe('a queue on RabbitMQ', () => {
-  it('is kept in quorum queues, with what was set apart behind it', async () => {
+  it('is kept in quorum queues, with what was set aside behind it', async () => {
     const [broker, queue] = [open(), newQueue()];
     await broker.publish(calls(1), { queue, delay: 100 });
     const types = await server.ctl('-q', 'list_queues', 'name', 'type', 'durable');

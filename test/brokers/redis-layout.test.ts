@@ -178,7 +178,7 @@ describe('in the redis broker', () => {
     });
   });
 
-  it('what is larger than allowed is set apart, and never sent to a worker', async () => {
+  it('what is larger than allowed is set aside, and never sent to a worker', async () => {
     const broker = open(server.url, { maxMessageBytes: 2_000 });
     const queue = newQueue();
     const [large, small] = [call({ args: ['x'.repeat(3_000)] }), call()];
@@ -192,7 +192,7 @@ describe('in the redis broker', () => {
     expect(aside?.reason).toMatch(/^the message is \d+ bytes, and 2000 are allowed$/);
   });
 
-  it('10,000 hostile messages are set apart, and the others delivered', async () => {
+  it('10,000 hostile messages are set aside, and the others delivered', async () => {
     const broker = open(server.url);
     const queue = newQueue();
     const hostile = ['', '{', '[[[', '{"id":1}', '{"v":9}', '\0', '"', '{"id":"x"\n', 'null', '1e999'];

@@ -69,7 +69,7 @@ describe('lockkeeper why', () => {
     expect(output).toMatch(/^storage · 2 at once · 2 held · on memory\n {2}held by {2}\S+ {2}save save-0 /m);
   });
 
-  it('tells a call that runs, is delayed, has ended, or was set apart', async () => {
+  it('tells a call that runs, is delayed, has ended, or was set aside', async () => {
     const [running, delayed, ended, apart] = await Promise.all(
       ['save-0', 'later', 'sent', 'foreign'].map((id) => ask('why', id, '--watch', '0')),
     );
@@ -108,11 +108,11 @@ it('lockkeeper queues tells how many messages are where', async () => {
 });
 
 describe('lockkeeper aside', () => {
-  it('lists what was set apart, and shows one', async () => {
+  it('lists what was set aside, and shows one', async () => {
     const { output } = await ask('aside');
     expect(output).toMatch(/^id +call +task +queue +since +reason$/m);
     expect(output).toMatch(/foreign +nowhere +default +.* ago +no task "nowhere" is known here$/m);
-    expect((await ask('aside', 'list', '--task', 'save')).output).toBe('Nothing is set apart.\n');
+    expect((await ask('aside', 'list', '--task', 'save')).output).toBe('Nothing is set aside.\n');
     const show = await ask('aside', 'show', 'foreign');
     expect(show.output).toMatch(/^args +\[\{"n":1\}\]$/m);
     expect((await ask('aside', 'show', 'nobody')).code).toBe(1);
@@ -126,6 +126,6 @@ describe('lockkeeper aside', () => {
     ]);
     expect(retried?.output).toMatch(/^1 message put back\n {2}\S+ {2}foreign {2}nowhere {2}default\n$/);
     expect(dropped).toMatchObject([{ message: { id: 'foreign' }, queue: 'default' }]);
-    expect(none).toMatchObject({ code: 1, output: 'No such message is set apart.\n' });
+    expect(none).toMatchObject({ code: 1, output: 'No such message is set aside.\n' });
   });
 });

@@ -91,7 +91,7 @@ describe('the command, on a Redis that several processes share', { timeout: 60_0
     await stop(worker);
   });
 
-  it('puts back what was set apart, and its caller waits for the new run', async () => {
+  it('puts back what was set aside, and its caller waits for the new run', async () => {
     const { work, value, ask, send } = setUp();
     await send(['unknown', 1, 'lost']);
     const first = await work();

@@ -46,7 +46,7 @@ function hostile(i: number): string {
   return wrong[i % wrong.length] as string;
 }
 
-it('10,000 malformed, oversized and hostile messages are set apart with a reason, and harm no worker', {
+it('10,000 malformed, oversized and hostile messages are set aside with a reason, and harm no worker', {
   timeout: 120_000,
 }, async () => {
   const broker = redisBroker(redis.url, { maxMessageBytes: 16_384 }) as RedisBroker;

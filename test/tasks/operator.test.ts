@@ -174,7 +174,7 @@ describe('why', () => {
     await slow.open();
   });
 
-  it('tells why a call was set apart, and what one came to that has ended', async () => {
+  it('tells why a call was set aside, and what one came to that has ended', async () => {
     const { app, clock, work } = manualApp();
     const send = app.task('send', (what: string) => what);
     await app.broker.publish([{ ...foreign, id: 'lost' }], { queue: 'default' });
@@ -299,7 +299,7 @@ it('queues tell how many messages are where, and in which rooms', async () => {
   await slow.open();
 });
 
-describe('what was set apart', () => {
+describe('what was set aside', () => {
   const setUp = async () => {
     const { app, clock, work, settle } = manualApp();
     const poison = { ...foreign, id: 'lost', task: 'send' };
@@ -328,7 +328,7 @@ describe('what was set apart', () => {
     expect(await call.get()).toBe('sent');
   });
 
-  it('is gone when it is dropped, and its caller is still told that it was set apart', async () => {
+  it('is gone when it is dropped, and its caller is still told that it was set aside', async () => {
     const { app, aside } = await setUp();
     expect(await app.operator.drop(aside)).toBe(true);
     expect(await app.operator.drop(aside)).toBe(false);

@@ -201,7 +201,7 @@ export function isOfTheWay(header: string): boolean {
   return /^(?:lk-|x-(?:(?:first-|last-)?death|delivery-count|acquired-count))/.test(header);
 }
 
-/** Milliseconds until it is to start. What says no time is set apart when it is read. */
+/** Milliseconds until it is to start. What says no time is set aside when it is read. */
 export function celeryDelay({ eta }: Readonly<Record<string, unknown>>, wall: number): number {
   if (typeof eta !== 'string') return 0;
   const left = msIn(eta) - wall;

@@ -3,7 +3,7 @@ import type { Aside } from '../broker.js';
 
 type Kept = Pick<Aside, 'reason' | 'at' | 'text'>;
 
-/** The messages of a queue that were set apart, oldest first. */
+/** The messages of a queue that were set aside, oldest first. */
 export class Apart {
   readonly #kept = new Map<string, Kept>();
   #count = 0;

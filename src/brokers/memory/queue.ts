@@ -137,7 +137,7 @@ export class MemoryQueue {
     return undefined;
   }
 
-  /** The message with this id, if it was set apart here. */
+  /** The message with this id, if it was set aside here. */
   locateApart(id: string): Located | undefined {
     const aside = this.#apart.list().find(({ message }) => message?.id === id);
     return aside?.message && { queue: this.name, message: aside.message, where: 'apart', aside };

@@ -24,7 +24,7 @@ export async function statesOfRooms(queue: RedisQueue): Promise<RoomState[]> {
   return states;
 }
 
-/** Where a message of a queue is: of several under one id one that runs, else one that waits, else one set apart. */
+/** Where a message of a queue is: of several under one id one that runs, else one that waits, else one set aside. */
 export async function locateIn(queue: RedisQueue, id: string): Promise<Located | undefined> {
   const [cards, entry] = await Promise.all([amongCards(queue, id), inStream(queue, id)]);
   const found = [...cards, ...(entry ? [entry] : [])];

@@ -17,7 +17,7 @@
  * | `idle`     | zset   | number of a worker that found nothing, and wants to be woken → since when                   |
  * | `revoked`  | zset   | id → until when its revocation is remembered, in ms                                         |
  * | `twins`    | zset   | uids that are not the id of their message, because another message had it already           |
- * | `aside`    | stream | messages that were set apart: `r` reason, `t` text                                          |
+ * | `aside`    | stream | messages that were set aside: `r` reason, `t` text                                          |
  * | `facts`    | hash   | `last` place in publish order, `rooms` numbers of rooms given                               |
  *
  * An order is the microsecond of publishing, or one more than the order before it. It is the id in the stream. A rank

@@ -11,7 +11,7 @@ export interface Ending {
   readonly settlement: Settlement;
 }
 
-/** What a take came to; nothing when what it found was no message and was set apart. */
+/** What a take came to; nothing when what it found was no message and was set aside. */
 export type Got = Taken | undefined;
 
 interface Wanted extends RoomHead {

@@ -10,7 +10,7 @@ export interface Why {
   readonly id: string;
   /**
    * `running`: in a worker's hands. `deferred`: put back because a resource was busy. `queued`: ready, nobody has taken it
-   * yet. `delayed`: by a countdown, or until its next attempt. `apart`: set apart for an operator. `ended`: see `stored`.
+   * yet. `delayed`: by a countdown, or until its next attempt. `apart`: set aside for an operator. `ended`: see `stored`.
    * `unknown`: neither the broker nor the result store knows it (any more).
    */
   readonly state: 'running' | 'deferred' | 'queued' | 'delayed' | 'apart' | 'ended' | 'unknown';
@@ -32,7 +32,7 @@ export interface Why {
   readonly nextTry?: number;
   /** Until it starts: of what is delayed, the rest of that; else if it goes on as it went while it was watched. */
   readonly estimate?: number;
-  /** Why it was set apart, and under which id. */
+  /** Why it was set aside, and under which id. */
   readonly reason?: string;
   readonly asideId?: string;
   /** What is kept of it for its caller. */

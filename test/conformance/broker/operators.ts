@@ -5,7 +5,7 @@ import { until } from '../../support/until.js';
 import { again, call, calls, done, idsOf, type Kit, parked, resource, untilDepth } from './kit.js';
 
 export function operatorSuite(kit: Kit): void {
-  /** Messages set apart by a worker, which is gone then. */
+  /** Messages set aside by a worker, which is gone then. */
   const setApart = async (broker: Broker, queue: string, messages: ReturnType<typeof calls>) => {
     await broker.publish(messages, { queue });
     const hands = await kit.work(broker, queue);
@@ -38,7 +38,7 @@ export function operatorSuite(kit: Kit): void {
     await untilDepth(bob, queue, { ready: 6, delayed: 4, parked: 3, running: 5, apart: 2 });
   });
 
-  it('lists what was set apart, oldest first, with its reason', async () => {
+  it('lists what was set aside, oldest first, with its reason', async () => {
     const [alice, bob] = [await kit.connect(), await kit.connect()];
     const queue = kit.queue();
     const messages = calls(3, { args: [{ deep: ['ä', null] }], retries: 2 });
@@ -58,7 +58,7 @@ export function operatorSuite(kit: Kit): void {
     expect(await bob.aside(kit.queue())).toEqual([]);
   });
 
-  it('replays what was set apart as new', async () => {
+  it('replays what was set aside as new', async () => {
     const [alice, bob] = [await kit.connect(), await kit.connect()];
     const queue = kit.queue();
     const messages = calls(2);
@@ -84,7 +84,7 @@ export function operatorSuite(kit: Kit): void {
     expect(await bob.replay(queue, second.id)).toBe(false);
   });
 
-  it('discards what was set apart', async () => {
+  it('discards what was set aside', async () => {
     const broker = await kit.connect();
     const queue = kit.queue();
     await setApart(broker, queue, calls(2));
@@ -117,7 +117,7 @@ export function operatorSuite(kit: Kit): void {
     await untilDepth(alice, queue, { ready: 1 });
   });
 
-  it('purges all but what is in hand and what is set apart', async () => {
+  it('purges all but what is in hand and what is set aside', async () => {
     const [alice, bob] = [await kit.connect(), await kit.connect()];
     const [queue, other] = [kit.queue(), kit.queue()];
     await setApart(alice, queue, calls(1));
