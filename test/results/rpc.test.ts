@@ -39,6 +39,25 @@ it('misses nothing that is sent while its connection is cut', async () => {
   await Promise.all([worker.close(), caller.close()]);
 });
 
+it('misses nothing that was on its way when its connection was cut', async () => {
+  using proxy = await startProxy(server.url);
+  const [worker, caller] = [rpcResults(server.url), rpcResults(proxy.url(server.url))];
+  const reply = await addressOf(caller);
+  const connection = new RabbitConnection(rabbitFrom(server.url));
+  const { channel } = await openChannel(connection);
+  const id = newId();
+
+  proxy.pause('replies');
+  await worker.put(id, finals[0]!, ttl, reply);
+  await until(async () => (await channel.checkQueue(reply.to)).messageCount === 0);
+  expect(await caller.get(id)).toBeUndefined();
+  proxy.cut();
+  proxy.resume();
+
+  await until(async () => (await caller.get(id)) !== undefined);
+  await Promise.all([worker.close(), caller.close(), connection.close()]);
+});
+
 it('listens again when somebody has deleted its queue', async () => {
   const [worker, caller] = [rpcResults(server.url), rpcResults(server.url)];
   const reply = await addressOf(caller);

@@ -61,7 +61,7 @@ export class ReplyQueue {
       const queue = { durable: true, arguments: { 'x-expires': outlives } };
       await opened.call((channel) => channel.assertQueue(this.name, queue));
       const onMessage = (message: AmqpMessage | null) => this.#onMessage(opened, message);
-      await opened.call((channel) => channel.consume(this.name, onMessage, { noAck: true }));
+      await opened.call((channel) => channel.consume(this.name, onMessage));
     } catch (error) {
       await opened.close();
       throw error;
@@ -74,6 +74,8 @@ export class ReplyQueue {
     // The server says so when somebody has deleted the queue.
     if (message === null) return void opened.close();
     this.#onReply(message.properties.correlationId, message.content.toString('utf8'));
+    // What was on its way when the connection was lost comes once more.
+    opened.send((channel) => channel.ack(message));
   }
 
   #lost(): void {
