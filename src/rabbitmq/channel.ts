@@ -25,10 +25,11 @@ export class OpenChannel<C extends AmqpChannel = AmqpChannel> {
     return this.#failure === undefined;
   }
 
-  /** Calls once, when it is closed, or now if it is. */
-  onClose(listener: (error: Error) => void): void {
+  /** Calls once, when it is closed, or now if it is. Returns what ends that. */
+  onClose(listener: (error: Error) => void): () => void {
     if (this.#failure) listener(this.#failure);
     else this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
   }
 
   /** A call of the channel, with a deadline. */

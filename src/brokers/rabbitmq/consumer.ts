@@ -46,6 +46,8 @@ export class RabbitConsumer implements Consumer, LaneHost, FetchingHost, Members
   readonly #endings: Endings;
   readonly #membership: Membership;
   #state: 'fetching' | 'stopped' | 'vanished' | 'closed' = 'fetching';
+  /** What is being put back, sent on or set apart. */
+  readonly #underWay = new Set<Promise<void>>();
   #stopping: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
 
@@ -271,6 +273,7 @@ export class RabbitConsumer implements Consumer, LaneHost, FetchingHost, Members
     if (!lane) return;
     if (news.kind === 'room') lane.heard(news.room);
     else if (news.kind === 'attended') lane.book.attended(news.resources);
+    else if (news.kind === 'gone') lane.rooms.forget(news.name);
     else if (news.kind === 'claim') void this.#quietly(lane.answerClaim(message, news.names));
     else {
       const hand = { running: this.#fetching.runningOf(lane), waiting: this.#fetching.waitingOf(lane) };
@@ -290,6 +293,8 @@ export class RabbitConsumer implements Consumer, LaneHost, FetchingHost, Members
           this.#quietly(lane.putBack(message).then(() => lane.ackFetched(message))),
         ),
     );
+    // What came before the server knew that no more is to come: cut short, it would be in the queue twice.
+    await Promise.all(this.#underWay);
   }
 
   async #close(): Promise<void> {
@@ -310,11 +315,10 @@ export class RabbitConsumer implements Consumer, LaneHost, FetchingHost, Members
   }
 
   async #quietly(work: Promise<unknown>): Promise<void> {
-    try {
-      await work;
-    } catch (error) {
-      this.onError(error);
-    }
+    const ended = work.then(() => {}, this.onError);
+    this.#underWay.add(ended);
+    await ended;
+    this.#underWay.delete(ended);
   }
 
   async #tell<T>(work: () => Promise<T>): Promise<T> {

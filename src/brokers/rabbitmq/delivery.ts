@@ -40,7 +40,7 @@ export class RabbitDelivery implements Delivery {
 
   /** Its channel is closed: the server has given the message to somebody else. */
   get isVoid(): boolean {
-    return this.tap ? !this.tap.isOpen : !this.lane.isOpen;
+    return this.tap ? !this.tap.isOpen : !this.lane.holds(this.raw);
   }
 
   settle(outcome: Outcome): Promise<boolean> {

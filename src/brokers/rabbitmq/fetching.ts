@@ -12,6 +12,8 @@ export interface FetchingHost {
 
 /** Nothing has come for so many milliseconds: time to ask whether there is anything. */
 const calm = 5;
+/** It was asked, and did not answer: it is asked again so many milliseconds later. */
+const errorPause = 500;
 
 /**
  * The slots of a consumer, and what waits for one.
@@ -170,27 +172,31 @@ export class Fetching {
     }
   }
 
-  #askLater(): void {
+  #askLater(pause = calm): void {
     if (this.#timer || this.#isAsking) return;
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
       void this.#ask();
-    }, calm);
+    }, pause);
   }
 
   async #ask(): Promise<void> {
     if (!this.#host.isFetching || this.free <= 0) return;
+    // When they are open again, it is told by `acknowledged`.
+    if (!this.#lanes.every(({ isOpen }) => isOpen)) return;
     const changes = this.#changes;
     this.#isAsking = true;
+    let failure: unknown;
     try {
       this.#quiet = (await this.#hasNothing()) && changes === this.#changes;
     } catch (error) {
-      this.#host.onError(error);
-      return;
-    } finally {
-      this.#isAsking = false;
+      failure = error;
     }
-    if (this.#quiet) this.pump();
+    this.#isAsking = false;
+    if (failure) {
+      this.#host.onError(failure);
+      this.#askLater(errorPause);
+    } else if (this.#quiet) this.pump();
     else this.#askLater();
   }
 

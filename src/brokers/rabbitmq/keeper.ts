@@ -24,6 +24,8 @@ export interface KeeperHost {
   bringBackLost(room: KnownRoom): Promise<void>;
   /** Publishes a new note for the room. */
   renote(facts: RoomFacts): Promise<void>;
+  /** A room was removed here. */
+  onRemoved(name: string): void;
   onError(error: unknown): void;
 }
 
@@ -142,7 +144,9 @@ export class Keeper {
 
   async #remove(kept: Kept): Promise<void> {
     kept.emptySince = undefined;
-    if (await this.#host.rooms.remove(kept.facts.name)) this.#drop(kept);
+    if (!(await this.#host.rooms.remove(kept.facts.name))) return;
+    this.#drop(kept);
+    this.#host.onRemoved(kept.facts.name);
   }
 
   async #renew(kept: Kept): Promise<void> {

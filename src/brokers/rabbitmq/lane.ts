@@ -48,6 +48,8 @@ export class Lane {
   readonly #touched = new Set<string>();
   #telling: NodeJS.Timeout | undefined;
   #fetching: OpenChannel | undefined;
+  /** What each message came by: on another channel its number means another message. */
+  readonly #cameBy = new WeakMap<AmqpMessage, OpenChannel>();
   #keeper: Keeper | undefined;
   #tag: string | undefined;
   /** Where its taps begin next: rooms of one resource have turns. */
@@ -73,9 +75,14 @@ export class Lane {
     this.rooms = new Rooms({ ...parts, book: this.book, writer: this.#writer });
   }
 
-  /** Whether deliveries that it fetched are its own still. */
+  /** Whether it can be asked what waits. */
   get isOpen(): boolean {
     return this.#fetching?.isOpen ?? false;
+  }
+
+  /** Whether a message that it fetched is its own still. */
+  holds(message: AmqpMessage): boolean {
+    return this.#cameBy.get(message)?.isOpen ?? false;
   }
 
   /** Learns of the rooms there are, from their notes and from the other workers. */
@@ -92,6 +99,9 @@ export class Lane {
         onRoom: (room) => this.#host.onRoom(room.room(this.names.queue)),
         bringBackLost: async (room) => void (await this.#peek(room)),
         renote: (facts) => this.#writer.putNote(Buffer.from(JSON.stringify(facts))),
+        onRemoved: (name) => {
+          this.#desk.tell(this.names.news, { kind: 'gone', name }).catch(() => {});
+        },
         onError: this.#host.onError,
       },
       noting,
@@ -115,8 +125,9 @@ export class Lane {
     await fetching.call((channel) => channel.prefetch(this.#host.slots));
     const { consumerTag } = await fetching.call((channel) =>
       channel.consume(this.names.work, (message) => {
-        if (message) this.#host.onMessage(this, message);
-        else void this.#gone(fetching);
+        if (!message) return void this.#gone(fetching);
+        this.#cameBy.set(message, fetching);
+        this.#host.onMessage(this, message);
       }),
     );
     this.#tag = consumerTag;
@@ -167,7 +178,7 @@ export class Lane {
   }
 
   ackFetched(message: AmqpMessage): boolean {
-    return this.#fetching?.send((channel) => channel.ack(message)) ?? false;
+    return this.#cameBy.get(message)?.send((channel) => channel.ack(message)) ?? false;
   }
 
   /** What becomes of the message before its delivery is acknowledged: nothing, or a copy of it is made. */
@@ -298,6 +309,10 @@ export class Lane {
     const names = rooms.map(({ name }) => name);
     const answers = await this.#desk.ask(this.names.news, workers, { kind: 'claim', names });
     const given = new Set(answers.flatMap((answer) => answer.given ?? []));
+    for (const { name } of rooms) {
+      // Whoever removed it has said so, but perhaps not to this worker.
+      if (!given.has(name) && !(await this.rooms.isThere(name))) this.rooms.forget(name);
+    }
     return rooms.filter(({ name }) => given.has(name));
   }
 
@@ -326,6 +341,11 @@ export class Lane {
     const room = await this.rooms.park(whole, parking);
     const isNews = room.learn({ name: room.name, at: Date.now(), resource, weight, capacity, countdown });
     room.attended();
+    // It is safe there by now: what fails here must not have it parked once more.
+    await this.#announce(room, isNews).catch(this.#host.onError);
+  }
+
+  async #announce(room: KnownRoom, isNews: boolean): Promise<void> {
     if (isNews) await this.rooms.note(room);
     if (!isNews && performance.now() - room.toldAt < tellAgainAfter) return this.#touch(room.name);
     room.toldAt = performance.now();

@@ -2,6 +2,7 @@ import { ConfigError } from '../../errors.js';
 import type { OpenChannel } from '../../rabbitmq/channel.js';
 import { type AmqpMessage, isAcknowledgementTimeout } from '../../rabbitmq/client.js';
 import type { RabbitConnection } from '../../rabbitmq/connection.js';
+import { stepTimeout } from '../../rabbitmq/link.js';
 import type { Lane } from './lane.js';
 import { hear, type News } from './news.js';
 
@@ -54,7 +55,9 @@ export class Membership {
       if (reason !== undefined) this.#host.onError(new Error(`RabbitMQ takes no messages: ${reason}`));
     });
     await this.#join();
-    this.#connection.onReady(() => this.#joinAgain());
+    this.#connection.onReady(() => {
+      if (!this.#retry) this.#joinAgain();
+    });
     // It may have been lost and made again since.
     if (this.#connection.current) this.#joinAgain();
     this.#beat();
@@ -81,12 +84,25 @@ export class Membership {
     return this.#joining;
   }
 
+  /** What fails half-way is given up whole: a consumer that was left there would be a second one after the next attempt. */
   async #joinNow(): Promise<void> {
+    const connection = await this.#connection.ready(stepTimeout);
+    try {
+      await this.#joinOn();
+    } catch (error) {
+      this.#connection.reset(connection, error as Error);
+      throw error;
+    }
+  }
+
+  async #joinOn(): Promise<void> {
     const channels: OpenChannel[] = [];
     for (const lane of this.#lanes) channels.push(await lane.join());
     const keys = this.#lanes.map(({ names }) => names.news);
     channels.push(await hear(this.#connection, this.#news, keys, this.#onNews));
     for (const lane of this.#lanes) channels.push(await lane.fetch());
+    const closed = channels.find(({ isOpen }) => !isOpen);
+    if (closed) throw closed.failure;
     this.#heardAt = performance.now();
     this.#isJoined = true;
     for (const channel of channels) channel.onClose((error) => this.#channelClosed(error));
@@ -98,9 +114,10 @@ export class Membership {
     this.#join().catch((error) => {
       this.#host.onError(error);
       if (!this.#host.isFetching) return;
-      clearTimeout(this.#retry);
-      this.#retry = setTimeout(() => this.#joinAgain(), errorPause);
-      this.#retry.unref();
+      this.#retry ??= setTimeout(() => {
+        this.#retry = undefined;
+        this.#joinAgain();
+      }, errorPause).unref();
     });
   }
 

@@ -10,6 +10,8 @@ export type News =
   | { readonly kind: 'room'; readonly room: RoomFacts }
   /** Rooms that somebody stands in line for, or has just parked in or taken from. */
   | { readonly kind: 'attended'; readonly resources: readonly string[] }
+  /** A room that was removed. */
+  | { readonly kind: 'gone'; readonly name: string }
   /** What have you in hand, and what rooms do you know? */
   | { readonly kind: 'ask' }
   /** These rooms look untended from here: whoever keeps one answers whether they are mine to see to. */
@@ -60,26 +62,22 @@ export class NewsDesk {
     const opened = await this.#open();
     const answers: Answer[] = [];
     const correlationId = randomBytes(12).toString('hex');
-    try {
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, patience);
-        this.#questions.set(correlationId, (answer) => {
-          answers.push(answer);
-          if (answers.length < workers) return;
-          clearTimeout(timer);
-          resolve();
-        });
-        opened.onClose(() => resolve());
-        opened.send((channel) =>
-          channel.publish(this.#exchange, key, bodyOf(question), {
-            correlationId,
-            replyTo: 'amq.rabbitmq.reply-to',
-          }),
-        );
-      });
-    } finally {
-      this.#questions.delete(correlationId);
-    }
+    const over = new AbortController();
+    const late = setTimeout(() => over.abort(), patience);
+    const unlisten = opened.onClose(() => over.abort());
+    this.#questions.set(correlationId, (answer) => {
+      if (answers.push(answer) >= workers) over.abort();
+    });
+    opened.send((channel) =>
+      channel.publish(this.#exchange, key, bodyOf(question), {
+        correlationId,
+        replyTo: 'amq.rabbitmq.reply-to',
+      }),
+    );
+    await aborted(over.signal);
+    clearTimeout(late);
+    unlisten();
+    this.#questions.delete(correlationId);
     return answers;
   }
 
@@ -111,7 +109,8 @@ export class NewsDesk {
 
   #onAnswer(message: AmqpMessage | null): void {
     const question = this.#questions.get(message?.properties.correlationId ?? '');
-    if (message && question) question(JSON.parse(message.content.toString()) as Answer);
+    const answer = message && (read(message) as Answer | undefined);
+    if (answer && question) question(answer);
   }
 }
 
@@ -129,13 +128,29 @@ export async function hear(
     await channel.consume(
       queue,
       (message) => {
-        if (message)
-          onNews(message.fields.routingKey, JSON.parse(message.content.toString()) as News, message);
+        const news = message && (read(message) as News | undefined);
+        if (news) onNews(message.fields.routingKey, news, message);
       },
       { noAck: true },
     );
   });
   return opened;
+}
+
+/** Nothing when somebody else wrote it: thrown here, an error would end the connection. */
+function read(message: AmqpMessage): unknown {
+  try {
+    return JSON.parse(message.content.toString()) ?? undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
 }
 
 function bodyOf(value: News | Answer): Buffer {

@@ -1,11 +1,12 @@
 import { CallChannel } from '../../rabbitmq/channel.js';
-import { type AmqpMessage, replyCodeOf } from '../../rabbitmq/client.js';
+import { type AmqpChannel, type AmqpMessage, type QueueState, replyCodeOf } from '../../rabbitmq/client.js';
 import type { RabbitConnection } from '../../rabbitmq/connection.js';
+import { stepTimeout } from '../../rabbitmq/link.js';
 import type { Publisher } from '../../rabbitmq/publisher.js';
 import type { Parking } from '../broker.js';
 import type { Book, KnownRoom, RoomFacts } from './book.js';
 import { type Names, newRoomName } from './names.js';
-import { frontParcel, type Parcel, parkedParcel } from './wire.js';
+import { frontParcel, lossesOf, lostParcel, type Parcel, parkedParcel } from './wire.js';
 import type { Writer } from './writer.js';
 
 /** So many rooms of a queue at a time, by default. Each is a queue of the server. */
@@ -16,6 +17,9 @@ export const mostRooms = 1_000;
  * before they give up a note whose room they do not find.
  */
 export const noteLife = 30_000;
+
+/** Of a room whose server is down: it counts as used, so that nobody forgets it, and what is in it comes back. */
+const unreachable: QueueState = { queue: '', messageCount: 0, consumerCount: 1 };
 
 /**
  * The queues of the rooms of one queue: made when a resource is found busy, removed when they have stood empty for a while.
@@ -35,6 +39,7 @@ export class Rooms {
   readonly #calls: CallChannel;
   /** For questions that the server answers by closing the channel. */
   readonly #probe: CallChannel;
+  #asked: Promise<unknown> = Promise.resolve();
   readonly #opening = new Map<string, Promise<KnownRoom>>();
   readonly #notedAt = new Map<string, number>();
   readonly #checking = new Map<string, { now: Promise<boolean>; next?: Promise<boolean> }>();
@@ -69,7 +74,9 @@ export class Rooms {
 
   /** A message that was not wanted, back to where it came from. It may be there twice, for a moment. */
   async putBack(name: string, message: AmqpMessage): Promise<void> {
-    await this.#publisher.publish({ key: name, ...frontParcel(message) });
+    if ((await this.#publisher.publish({ key: name, ...frontParcel(message) })) === 'kept') return;
+    // Somebody has removed it, with a message of it in hand.
+    await this.#writer.put(lostParcel(message, lossesOf(message)));
   }
 
   /** How many messages wait in it; nothing when there is no such queue. */
@@ -96,12 +103,10 @@ export class Rooms {
   /** Removes it if it has neither messages nor consumers. True when it is gone. */
   async remove(name: string): Promise<boolean> {
     try {
-      await this.#probe.call((channel) => channel.deleteQueue(name, { ifEmpty: true, ifUnused: true }));
+      await this.#ask(name, (channel) => channel.deleteQueue(name, { ifEmpty: true, ifUnused: true }));
       return true;
     } catch (error) {
-      const code = replyCodeOf(error);
-      if (code === 406) return false;
-      if (code === 404) return true;
+      if (replyCodeOf(error) === 406) return false;
       throw error;
     }
   }
@@ -112,12 +117,7 @@ export class Rooms {
   }
 
   async purge(name: string): Promise<number> {
-    try {
-      return (await this.#probe.call((channel) => channel.purgeQueue(name))).messageCount;
-    } catch (error) {
-      if (replyCodeOf(error) === 404) return 0;
-      throw error;
-    }
+    return (await this.#ask(name, (channel) => channel.purgeQueue(name)))?.messageCount ?? 0;
   }
 
   async #roomFor(parking: Parking): Promise<KnownRoom> {
@@ -137,7 +137,11 @@ export class Rooms {
     const facts: RoomFacts = { name, at: Date.now(), resource, weight, capacity, countdown };
     await this.#writeNote(facts);
     await this.#calls.call((channel) =>
-      channel.assertQueue(facts.name, { durable: true, arguments: { 'x-max-priority': 1 } }),
+      channel.assertQueue(facts.name, {
+        durable: true,
+        // The virtual host may have another type for what names none.
+        arguments: { 'x-queue-type': 'classic', 'x-max-priority': 1 },
+      }),
     );
     return this.#book.learn(facts);
   }
@@ -159,7 +163,7 @@ export class Rooms {
   }
 
   async #check(name: string): Promise<boolean> {
-    const now = this.#look(name).then((state) => state !== undefined);
+    const now = this.#look(name).then((state) => state !== undefined && state !== unreachable);
     const checking = { now };
     this.#checking.set(name, checking);
     try {
@@ -169,15 +173,36 @@ export class Rooms {
     }
   }
 
-  /** Another question that was refused may have closed the channel under this one. */
-  async #look(name: string) {
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return await this.#probe.call((channel) => channel.checkQueue(name));
-      } catch (error) {
-        if (replyCodeOf(error) === 404 && (error as Error).message.includes(`'${name}'`)) return undefined;
-        if (attempt === 3) throw error;
-      }
+  async #look(name: string): Promise<QueueState | undefined> {
+    try {
+      return await this.#ask(name, (channel) => channel.checkQueue(name));
+    } catch (error) {
+      if (replyCodeOf(error) === 404) return unreachable;
+      throw error;
     }
   }
+
+  /**
+   * The answer to a question about a queue; nothing when there is none of this name. One at a time, as amqplib sends them
+   * anyway: a question that is refused closes the channel, and would take the others along.
+   */
+  async #ask<T>(name: string, question: (channel: AmqpChannel) => Promise<T>): Promise<T | undefined> {
+    const by = performance.now() + stepTimeout;
+    const asked = this.#asked.then(() => {
+      if (performance.now() >= by) throw new Error(`no answer in ${stepTimeout} ms`);
+      return this.#probe.call(question);
+    });
+    this.#asked = asked.catch(() => {});
+    try {
+      return await asked;
+    } catch (error) {
+      if (isMissing(error, name)) return undefined;
+      throw error;
+    }
+  }
+}
+
+/** RabbitMQ has the same number for a queue whose server is down, and that is there again, with what is in it, later. */
+function isMissing(error: unknown, name: string): boolean {
+  return replyCodeOf(error) === 404 && (error as Error).message.includes(`no queue '${name}'`);
 }
