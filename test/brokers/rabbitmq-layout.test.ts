@@ -2,9 +2,12 @@ import { connect } from 'amqplib';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { Delivery } from '../../src/brokers/broker.js';
 import { longestRound, wayDown } from '../../src/brokers/rabbitmq/ladder.js';
+import { Taps } from '../../src/brokers/rabbitmq/tap.js';
 import { RabbitmqBroker } from '../../src/brokers/rabbitmq.js';
 import { ConfigError } from '../../src/errors.js';
 import { createApp, createWorker } from '../../src/index.js';
+import { RabbitConnection } from '../../src/rabbitmq/connection.js';
+import { rabbitFrom } from '../../src/rabbitmq/open.js';
 import { again, call, calls, done, idsOf, parked, untilDepth } from '../conformance/broker/kit.js';
 import { useRabbitMq } from '../support/servers/index.js';
 import { until } from '../support/until.js';
@@ -177,6 +180,24 @@ describe('a task that runs for too long', () => {
     expect(second).toMatchObject({ message: delivery.message, losses: 1 });
     expect(await second.settle(done)).toBe(true);
     await untilDepth(broker, queue, {});
+  });
+
+  it('is named also when it was taken from a room', { timeout: 60_000 }, async () => {
+    await hurry();
+    const [connection, name, channel] = [
+      new RabbitConnection(rabbitFrom(server.url)),
+      newQueue(),
+      await look(),
+    ];
+    onTestFinished(() => connection.close());
+    await channel.assertQueue(name, { durable: true });
+    channel.sendToQueue(name, Buffer.from('text'));
+    const errors: unknown[] = [];
+    const tap = await new Taps(connection, (error) => void errors.push(error)).open(name);
+    expect(await tap?.next()).toBeDefined();
+
+    await until(() => errors.length > 0, 30_000);
+    expect(String(errors[0])).toContain('consumer_timeout');
   });
 
   it('is warned of when its worker starts', async () => {

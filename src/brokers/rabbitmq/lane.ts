@@ -71,7 +71,7 @@ export class Lane {
     this.#topology = parts.topology;
     this.#desk = parts.desk;
     this.#writer = new Writer(parts.publisher, parts.topology, parts.names);
-    this.#taps = new Taps(parts.connection);
+    this.#taps = new Taps(parts.connection, host.onError);
     this.rooms = new Rooms({ ...parts, book: this.book, writer: this.#writer });
   }
 

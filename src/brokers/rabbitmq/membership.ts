@@ -1,10 +1,10 @@
-import { ConfigError } from '../../errors.js';
 import type { OpenChannel } from '../../rabbitmq/channel.js';
 import { type AmqpMessage, isAcknowledgementTimeout } from '../../rabbitmq/client.js';
 import type { RabbitConnection } from '../../rabbitmq/connection.js';
 import { stepTimeout } from '../../rabbitmq/link.js';
 import type { Lane } from './lane.js';
 import { hear, type News } from './news.js';
+import { tooLong } from './too-long.js';
 
 export interface MembershipHost {
   /** Whether it is to be set up again after the connection was lost. */
@@ -156,12 +156,4 @@ export class Membership {
     }
     if (this.#host.isFetching) this.#beat();
   }
-}
-
-function tooLong(cause: Error): ConfigError {
-  return new ConfigError(
-    'RabbitMQ has taken away all that this worker had in hand, because a task ran for longer than its `consumer_timeout`. ' +
-      'Let it allow more, with a line such as `consumer_timeout = 7200000` (milliseconds) in rabbitmq.conf',
-    { cause },
-  );
 }

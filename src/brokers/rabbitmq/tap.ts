@@ -1,6 +1,12 @@
 import { type OpenChannel, openChannel } from '../../rabbitmq/channel.js';
-import { type AmqpMessage, type QueueState, replyCodeOf } from '../../rabbitmq/client.js';
+import {
+  type AmqpMessage,
+  isAcknowledgementTimeout,
+  type QueueState,
+  replyCodeOf,
+} from '../../rabbitmq/client.js';
 import type { RabbitConnection } from '../../rabbitmq/connection.js';
+import { tooLong } from './too-long.js';
 
 /** How long a message that is there may take to arrive before it is asked for once more, in milliseconds. */
 const arrival = 20;
@@ -8,10 +14,13 @@ const arrival = 20;
 /** Channels for taps. One that is not in use is kept for the next. */
 export class Taps {
   readonly #connection: RabbitConnection;
+  readonly #onError: (error: unknown) => void;
   readonly #idle: OpenChannel[] = [];
 
-  constructor(connection: RabbitConnection) {
+  /** `onError`: told when the server has closed one, because a message was in hand for too long. */
+  constructor(connection: RabbitConnection, onError: (error: unknown) => void) {
     this.#connection = connection;
+    this.#onError = onError;
   }
 
   /** Nothing when there is no such queue. */
@@ -29,6 +38,9 @@ export class Taps {
   async #channel(): Promise<OpenChannel> {
     for (let idle = this.#idle.pop(); idle; idle = this.#idle.pop()) if (idle.isOpen) return idle;
     const opened = await openChannel(this.#connection);
+    opened.onClose((error) => {
+      if (isAcknowledgementTimeout(error)) this.#onError(tooLong(error));
+    });
     await opened.call((channel) => channel.prefetch(1));
     return opened;
   }
