@@ -75,10 +75,11 @@ describe('a queue on RabbitMQ', () => {
 
   it('is made anew when somebody has removed it', async () => {
     const [broker, queue, channel] = [open(), newQueue(), await look()];
-    const { next } = await serve(broker, queue);
+    await broker.publish(calls(1), { queue });
     await channel.deleteQueue(`lk.${queue}`);
     const [message] = calls(1);
     await broker.publish([message!], { queue });
+    const { next } = await serve(broker, queue);
     expect((await next()).message.id).toBe(message!.id);
   });
 
