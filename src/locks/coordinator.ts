@@ -24,8 +24,8 @@ export interface Coordinator {
   /**
    * Claims shares of a resource. A claim that is held already is granted again with the same token and a fresh lease; a
    * claim that has a place keeps it, and its life starts anew. With `line`, whoever came first is served first, and a
-   * claim never overtakes a place ahead of it that has to wait, however light it is. Without, a refused claim leaves
-   * nothing behind, and nobody is let past those in line.
+   * claim never overtakes a place ahead of it, however light it is. Without, a refused claim leaves nothing behind, and
+   * nobody is let past those in line.
    *
    * A weight above the capacity in force is a `ConfigError`: such a claim never stands at the head of the line.
    */

@@ -21,8 +21,6 @@ export class Lease implements ClaimRef {
   readonly duration: number;
   /** When it was granted, on the clock's `now`: a chain of runs is bounded by its age. */
   readonly grantedAt: number;
-  /** Milliseconds that the coordinator took to grant it. */
-  readonly roundTrip: number;
   /** To how many it was given, one after the other: a chain is bounded by it, whether or not they ran. */
   turns = 1;
   /** The message it was handed on to, if it was: its coordinator hears of it with the next renewal. */
@@ -61,7 +59,6 @@ export class Lease implements ClaimRef {
     this.#usable = grant.lease - margin(grant.lease);
     this.sentAt = sentAt;
     this.grantedAt = grantedAt;
-    this.roundTrip = grantedAt - sentAt.now;
     this.renewAt = sentAt.now + grant.lease / 3;
   }
 

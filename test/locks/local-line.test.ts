@@ -73,44 +73,22 @@ describe('those of one process who wait', () => {
     expect(all.map(({ i }) => i)).toEqual(Array.from({ length: 100 }, (_, i) => i));
   });
 
-  it('pass it on for a tenth of a second at most', async () => {
+  it('pass it on for a second at most', async () => {
     const { clock, side } = setUp();
     const [alice, bob] = [side(), side()];
     const { start, all } = runs(alice, clock);
     const held = await alice.locks.acquire(resource);
     const bobs = bob.locks.using(resource, { waitTimeout: '1h' }, () => clock.now());
     await settle();
-    const done = start(20, 30);
+    const done = start(20, 300);
     await settle();
     await held.release();
     await clock.advance(20_000);
     await done;
 
-    // Four runs of 30 ms: the last began within the tenth.
-    expect(await bobs).toBe(120);
+    // Four runs of 300 ms: the last began within the second.
+    expect(await bobs).toBe(1_200);
     expect(all.filter(({ token }) => token === held.token)).toHaveLength(4);
-  });
-
-  it('pass it on for longer where the coordinator takes its time', async () => {
-    const { clock, side } = setUp();
-    const [alice, bob] = [side(), side()];
-    const { start, all } = runs(alice, clock);
-    alice.coordinator.next('enter', fate.slowReply(2));
-    const holding = alice.locks.acquire(resource);
-    await clock.advance(2);
-    const held = await holding;
-    const bobs = bob.locks.using(resource, { waitTimeout: '1h' }, () => clock.now());
-    await settle();
-    const done = start(20, 90);
-    await settle();
-    const releasedAt = clock.now();
-    await held.release();
-    await clock.advance(20_000);
-    await done;
-
-    // 200 times those two milliseconds: the last of five runs of 90 ms began within 400.
-    expect((await bobs) - releasedAt).toBe(450);
-    expect(all.filter(({ token }) => token === held.token)).toHaveLength(5);
   });
 
   it('let one of another process in after every chain, however many they are', async () => {
@@ -131,31 +109,6 @@ describe('those of one process who wait', () => {
     await Promise.all(done);
     const longest = Math.max(...(order.join('').match(/a+|b+/g) ?? []).map(({ length }) => length));
     expect(longest).toBeLessThanOrEqual(10);
-  });
-
-  it('stand with as many places as they can have permits at once, so that these come together', async () => {
-    const { clock, side } = setUp();
-    const [alice, bob] = [side(), side()];
-    const limit = { capacity: 3, waitTimeout: '1h' } as const;
-    const held = [];
-    for (let i = 0; i < 3; i++) held.push(await alice.locks.acquire(resource, limit));
-    let running = 0;
-    const bobs = Array.from({ length: 20 }, () =>
-      bob.locks.using(resource, limit, async () => {
-        running++;
-        await new Promise<void>((resolve) => clock.after(1_000, resolve));
-        running--;
-      }),
-    );
-    await settle();
-    expect((await bob.locks.inspect(resource)).waiting).toHaveLength(3);
-
-    await Promise.all(held.map((permit) => permit.release()));
-    await settle();
-    expect(running).toBe(3);
-    await clock.advance(7_000);
-    await Promise.all(bobs);
-    expect(await bob.locks.inspect(resource)).toMatchObject({ holders: [], waiting: [] });
   });
 
   it('use all permits there are, not one after the other', async () => {

@@ -413,14 +413,14 @@ describe('maxHold', () => {
   it('counts for each run of a chain anew', async () => {
     const { clock, side } = setUp();
     const alice = side({ abortGrace: 500 });
-    const first = await alice.locks.acquire('storage', { lease, maxHold: 90 });
-    const second = alice.locks.acquire('storage', { lease, maxHold: 90 });
-    await clock.advance(80);
+    const first = await alice.locks.acquire('storage', { lease, maxHold: 900 });
+    const second = alice.locks.acquire('storage', { lease, maxHold: 900 });
+    await clock.advance(800);
     await first.release();
     const permit = await second;
     expect(permit.token).toBe(first.token);
 
-    await clock.advance(89);
+    await clock.advance(899);
     expect(permit.signal.aborted).toBe(false);
     await clock.advance(1);
     expect(permit.signal.reason).toBeInstanceOf(MaxHoldError);

@@ -3,8 +3,8 @@ import { crowd, lone, texts } from './resource.js';
 import { ask, clock, steps } from './steps.js';
 
 /**
- * A claim is granted only when its weight, those of all who stand ahead of it and those of all holders together are within the
- * capacity in force: so it is at nobody's expense, and several whose turn it is need not come in their order. Asking again with the same id gives the same permit with a fresh lease, so a lost reply is mended by
+ * A claim is granted only when nobody stands ahead of it, and its weight and those of all holders together are within the
+ * capacity in force. Asking again with the same id gives the same permit with a fresh lease, so a lost reply is mended by
  * the next question.
  *
  * KEYS  state ends line fence shared
@@ -98,10 +98,7 @@ end
 
 local function grant(r, claim, isPlace, q)
   r.token, r.used, r.granted = tokenAfter(r.token), r.used + q.weight, true
-  if isPlace then
-    redis.call('ZREM', r.line, claim.id)
-    r.taken = r.taken + q.weight
-  end
+  if isPlace then redis.call('ZREM', r.line, claim.id) end
   lasts(r, claim.id, q.lease)
   put(r, 'token', r.token)
   put(r, ':' .. claim.id, 'h ' .. q.weight .. ' ' .. r.token .. ' ' .. math.floor(now) .. ' ' .. q.channel .. '\n' .. q.owner
@@ -134,14 +131,15 @@ end
 return function(q)
   local r = open(q.state, q.ends, q.line)
   if r.wrong then return r.wrong end
-  local inForce, alsoDeclared = r.override or q.capacity, declare(r, q.capacity)
+  local inForce, alsoDeclared, head = r.override or q.capacity, declare(r, q.capacity), headOf(r)
   local reply = { 'granted', inForce, alsoDeclared }
   for _, claim in ipairs(q.claims) do
     local record = recordOf(r, claim.id)
     local token = heldAgain(r, claim, record, q.lease)
-    local used = not token and usedAhead(r, claim.id)
-    if used and fits(r, used, q.weight, q.capacity) and not endOfEarlierRun(r, claim) then
+    local isFirst = not head or head == claim.id
+    if not token and isFirst and fits(r, q.weight, q.capacity) and not endOfEarlierRun(r, claim) then
       token = grant(r, claim, record, q)
+      if record then head = headOf(r) end
     end
     if not token then break end
     reply[#reply + 1] = token

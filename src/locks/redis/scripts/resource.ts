@@ -62,7 +62,7 @@ end
 
 /**
  * The rest: whoever opens a resource makes a hash of the text, and drops what has lapsed; whoever closes it writes what has
- * changed, makes the keys last as long as what is in them, and wakes those in line whose turn it has become.
+ * changed, makes the keys last as long as what is in them, and wakes the first in line if it fits.
  *
  * Goes into a function that is called when it is needed, for most steps do without.
  */
@@ -82,12 +82,7 @@ local function drop(r, id, record)
   redis.call('ZREM', r.ends, id)
   if not record then return end
   local kind, weight = string.match(record, '^(%a) (%d+)')
-  if kind == 'h' then
-    r.used = r.used - weight
-  else
-    redis.call('ZREM', r.line, id)
-    r.taken = r.taken + weight
-  end
+  if kind == 'h' then r.used = r.used - weight else redis.call('ZREM', r.line, id) end
   redis.call('HDEL', r.state, ':' .. id)
   r.dropped = true
 end
@@ -110,7 +105,7 @@ local function ahead(text)
 end
 
 local function open(state, ends, line)
-  local r = { state = state, ends = ends, line = line, writes = {}, last = 0, used = 0, taken = 0, kept = 0 }
+  local r = { state = state, ends = ends, line = line, writes = {}, last = 0, used = 0, kept = 0 }
   local text, hash = textOf(state)
   r.wrong = wrongVersion(text)
   if r.wrong then return r end
@@ -121,7 +116,6 @@ local function open(state, ends, line)
   r.wrong = wrongVersion(f[1])
   if r.wrong then return r end
   r.used, r.token, r.kept = tonumber(f[2]) or 0, f[3], tonumber(f[4]) or 0
-  r.taken = r.used
   r.paused, r.override, r.overrideUntil = ahead(f[5]), tonumber(f[6]), ahead(f[7])
   if f[7] and not r.overrideUntil then r.override = nil end
   r.declared, r.declaredAt, r.before, r.beforeAt = tonumber(f[8]), tonumber(f[9]), tonumber(f[10]), tonumber(f[11])
@@ -129,44 +123,19 @@ local function open(state, ends, line)
   return r
 end
 
-local function fits(r, used, weight, capacity)
-  return not r.paused and used + weight <= (r.override or capacity)
+local function headOf(r)
+  return r.known and redis.call('ZRANGE', r.line, 0, 0)[1]
 end
 
--- Goes along the line from its head: for each place that could be granted now with all those ahead of it, calls with its id,
--- what those ahead and the holders take, and what was recorded of it. Stops where that answers something.
-local function alongThose(r, step)
-  if not r.known or r.paused then return nil end
-  local used, rank = r.used, 0
-  local id = redis.call('ZRANGE', r.line, 0, 0)[1]
-  while id do
-    local weight, capacity, channel = string.match(recordOf(r, id), '^p (%d+) (%d+) %d+ (%S+)')
-    local answer = step(id, used, tonumber(weight), tonumber(capacity), channel)
-    if answer ~= nil then return answer end
-    used, rank = used + weight, rank + 1
-    id = redis.call('ZRANGE', r.line, rank, rank)[1]
-  end
-  return used
+local function fits(r, weight, capacity)
+  return not r.paused and r.used + weight <= (r.override or capacity)
 end
 
--- What the holders take, and those who stand ahead of the claim; nothing, when one of these has to wait itself.
-local function usedAhead(r, claimId)
-  if not r.known then return r.used end
-  local used = alongThose(r, function(id, used, weight, capacity)
-    if id == claimId then return used end
-    if not fits(r, used, weight, capacity) then return false end
-  end)
-  return used or nil
-end
-
--- Calls those whose turn it has become: who could have been granted before has been called before. After a grant the head is
--- called again, which may not have heard.
 local function wake(r)
-  alongThose(r, function(id, used, weight, capacity, channel)
-    if not fits(r, used, weight, capacity) then return false end
-    local called = fits(r, used - r.used + r.taken, weight, capacity) and not (r.granted and used == r.used)
-    if r.ordered or not called then redis.call('PUBLISH', channel, id) end
-  end)
+  local head = headOf(r)
+  if not head then return end
+  local weight, capacity, channel = string.match(recordOf(r, head), '^p (%d+) (%d+) %d+ (%S+)')
+  if fits(r, tonumber(weight), tonumber(capacity)) then redis.call('PUBLISH', channel, head) end
 end
 
 -- From now on the claim lasts so long, unless it is renewed.
