@@ -24,8 +24,8 @@ afterEach(async () => {
   for (const one of opened.splice(0).reverse()) await one.close();
 });
 
-function open(url = server.url): Coordinator {
-  const coordinator = zookeeperCoordinator(url, { tickTime });
+function open(source: Parameters<typeof zookeeperCoordinator>[0] = server.url): Coordinator {
+  const coordinator = zookeeperCoordinator(source, { tickTime });
   opened.push(coordinator);
   return coordinator;
 }
@@ -145,6 +145,35 @@ describe('what somebody waits for', () => {
     await until(() => us.inspect('anything', { timeout: 500 }), 20_000);
     expect(proxy.traffic.requestBytes).toBeLessThan(10_000);
   }, 120_000);
+
+  it('is told even if it happens just before the watch is set', async () => {
+    let leave = () => {};
+    const left = new Promise<void>((resolve) => {
+      leave = resolve;
+    });
+    const slow = (sessionTimeout: number) => {
+      const client = zookeeper.createClient(raw.hosts, { sessionTimeout });
+      const getChildren = client.getChildren.bind(client) as (...of: unknown[]) => void;
+      // Whatever else is asked with it goes ahead.
+      const late = (...of: unknown[]) =>
+        of.length === 3 ? void left.then(() => getChildren(...of)) : getChildren(...of);
+      return Object.assign(client, { getChildren: late });
+    };
+    const [us, other] = [open(slow as never), open()];
+    const name = newName();
+    const held = await hold(other, name, { lease });
+    const first = await standInLine(us, name, { lease });
+    let calls = 0;
+    us.wake({ resource: name, id: first }, () => void calls++);
+    // Answered behind all that was asked when the place was taken.
+    await us.inspect(name, soon);
+
+    await exit(other, name, held);
+    leave();
+
+    await until(() => calls > 0, 5_000);
+    expect(await enters(us, name, first, { lease, line: true })).toBe(true);
+  });
 
   it('is watched, too, by whoever was first in line when an answer was lost', async () => {
     const { us, proxy } = await openBehindProxy();

@@ -11,6 +11,12 @@ export interface Node {
   readonly stat: Stat;
 }
 
+/** The children of a node, and what was said of it with them. */
+export interface Listed {
+  readonly names: string[];
+  readonly stat: Stat;
+}
+
 /** A node as it was made. */
 export interface Made {
   readonly path: string;
@@ -108,11 +114,17 @@ export class Requests {
   }
 
   /** The names of its children; nothing when it is not there. */
-  list(path: string, watch = false): Promise<string[] | undefined> {
-    return this.#ask<string[] | undefined>(
+  async list(path: string, watch = false): Promise<string[] | undefined> {
+    return (await this.listTold(path, watch))?.names;
+  }
+
+  /** The same, with what was said of it at that very moment. */
+  listTold(path: string, watch = false): Promise<Listed | undefined> {
+    return this.#ask<Listed | undefined>(
       (done) => {
-        if (watch) this.#client.getChildren(path, this.#onEvent, done);
-        else this.#client.getChildren(path, done);
+        const listed = (error: unknown, names: string[], stat: Stat) => done(error, { names, stat });
+        if (watch) this.#client.getChildren(path, this.#onEvent, listed);
+        else this.#client.getChildren(path, listed);
       },
       () => undefined,
     );

@@ -183,9 +183,10 @@ function watch({ side, session, paths }: Step, claim: OwnClaim, place: string, p
   const list = async (watch: boolean) => {
     // Who is told already needs not ask.
     if (!watch) return;
-    const [stat, names] = await flight([requests.stat(paths.base), requests.list(paths.base, watch)]);
-    if (stat?.cversion !== pool.node.stat.cversion) side.watches.changed(session, paths.base);
-    return names;
+    // The answer that sets the watch tells it: a change between two requests would go unheard.
+    const listed = await requests.listTold(paths.base, watch);
+    if (listed?.stat.cversion !== pool.node.stat.cversion) side.watches.changed(session, paths.base);
+    return listed;
   };
   side.watches.ask(claim, paths.base, list).catch(() => {});
 }
