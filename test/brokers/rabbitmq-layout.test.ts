@@ -76,10 +76,11 @@ describe('a queue on RabbitMQ', () => {
   it('is made anew when somebody has removed it', async () => {
     const [broker, queue, channel] = [open(), newQueue(), await look()];
     await broker.publish(calls(1), { queue });
+    const { next } = await serve(broker, queue);
+    await (await next()).settle(done);
     await channel.deleteQueue(`lk.${queue}`);
     const [message] = calls(1);
     await broker.publish([message!], { queue });
-    const { next } = await serve(broker, queue);
     expect((await next()).message.id).toBe(message!.id);
   });
 

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { replyCodeOf } from '../../rabbitmq/client.js';
 import type { Outgoing, Publisher } from '../../rabbitmq/publisher.js';
 import { wayDown } from './ladder.js';
@@ -7,6 +8,13 @@ import { delayedParcel, type Parcel } from './wire.js';
 
 /** As often as something is declared again that was not there. */
 const attempts = 3;
+
+/**
+ * Milliseconds between noticing that a queue was removed and declaring it again. RabbitMQ tells the consumers of a quorum
+ * queue that it is gone; but if one of that name is there again before they have heard it, they are taken for consumers of
+ * the new one, and what is sent to them never arrives.
+ */
+const restBeforeDeclaring = 500;
 
 /** Puts messages into one queue. Resolves when the server has them where they belong. */
 export class Writer {
@@ -42,6 +50,7 @@ export class Writer {
       await (needs === 'ladder' ? this.#topology.ladder() : this.#topology.queue());
       if ((await this.#publish(message)) === 'kept') return;
       if (attempt === attempts) throw new Error(`no queue takes "${message.key}", though it was declared`);
+      await sleep(restBeforeDeclaring);
       this.#topology.forget();
     }
   }
