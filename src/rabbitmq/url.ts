@@ -1,5 +1,4 @@
-import { redact } from '../check.js';
-import { ConfigError } from '../errors.js';
+import { decodePart, type Host, parseHost, wrongUrl } from '../url.js';
 
 /** Where a RabbitMQ is and how it is entered, as a URL says. */
 export interface RabbitTarget {
@@ -13,10 +12,7 @@ export interface RabbitTarget {
   readonly prefix?: string;
 }
 
-export interface RabbitHost {
-  readonly host: string;
-  readonly port: number;
-}
+export type RabbitHost = Host;
 
 const shape =
   /^amqp(?<tls>s?):(?:\/\/(?:(?<user>[^@/?#]*)@)?(?<hosts>[^/?#]*)(?:\/(?<vhost>[^/?#]*))?)?(?:\?(?<query>[^#]*))?$/;
@@ -33,48 +29,29 @@ const shape =
  */
 export function parseRabbitUrl(url: string): RabbitTarget {
   const groups = shape.exec(url)?.groups;
-  if (!groups) throw wrong(url, 'has not the form amqp://user:password@host:port/vhost');
+  if (!groups) throw wrongUrl(url, 'has not the form amqp://user:password@host:port/vhost');
   const tls = groups.tls === 's';
   return {
     hosts: (groups.hosts ?? '').split(',').map((host) => parseHost(host, tls ? 5671 : 5672, url)),
     tls,
     ...parseUser(groups.user, url),
     // An empty path is what most people mean by it: the virtual host that every server has.
-    vhost: decode(groups.vhost ?? '', url) || '/',
+    vhost: decodePart(groups.vhost ?? '', url) || '/',
     ...parseQuery(groups.query, url),
   };
-}
-
-function parseHost(text: string, standard: number, url: string): RabbitHost {
-  const match = /^(?:\[([\da-fA-F:.]+)\]|([^:[\]\s]*))(?::(\d{1,5}))?$/.exec(text);
-  const port = Number(match?.[3] ?? standard);
-  if (!match || port < 1 || port > 65_535) throw wrong(url, 'has a host that is not of the form host:port');
-  return { host: match[1] ?? (match[2] || 'localhost'), port };
 }
 
 function parseUser(user: string | undefined, url: string): Pick<RabbitTarget, 'username' | 'password'> {
   if (!user) return { username: 'guest', password: 'guest' };
   const [, name = '', password = ''] = /^([^:]*)(?::(.*))?$/.exec(user) ?? [];
-  return { username: decode(name, url), password: decode(password, url) };
+  return { username: decodePart(name, url), password: decodePart(password, url) };
 }
 
 function parseQuery(query = '', url: string): Pick<RabbitTarget, 'prefix'> {
   const given = Object.fromEntries(new URLSearchParams(query));
   const stranger = Object.keys(given).find((name) => name !== 'prefix');
   if (stranger !== undefined) {
-    throw wrong(url, `has a parameter \`${stranger}\` that is not known. There is \`prefix\``);
+    throw wrongUrl(url, `has a parameter \`${stranger}\` that is not known. There is \`prefix\``);
   }
   return given;
-}
-
-function decode(text: string, url: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    throw wrong(url, 'is not percent-encoded as a URL must be');
-  }
-}
-
-function wrong(url: string, what: string): ConfigError {
-  return new ConfigError(`The URL "${redact(url)}" ${what}`);
 }

@@ -1,5 +1,4 @@
-import { redact } from '../check.js';
-import { ConfigError } from '../errors.js';
+import { decodePart, type Host, parseHost, wrongUrl } from '../url.js';
 
 /** Where a Redis is and how it is entered, as a URL says. */
 export interface RedisTarget {
@@ -18,10 +17,7 @@ export interface RedisTarget {
   readonly prefix?: string;
 }
 
-export interface RedisHost {
-  readonly host: string;
-  readonly port: number;
-}
+export type RedisHost = Host;
 
 const shape =
   /^redis(?<tls>s?)(?:\+(?<kind>sentinel|cluster))?:(?:\/\/(?:(?<user>[^@/?#]*)@)?(?<hosts>[^/?#]*)(?<path>\/[^?#]*)?)?(?:\?(?<query>[^#]*))?$/;
@@ -42,11 +38,11 @@ const parameters = ['prefix', 'sentinelUsername', 'sentinelPassword'] as const;
  */
 export function parseRedisUrl(url: string): RedisTarget {
   const groups = shape.exec(url)?.groups;
-  if (!groups) throw wrong(url, 'has not the form redis://user:password@host:port/database');
+  if (!groups) throw wrongUrl(url, 'has not the form redis://user:password@host:port/database');
   const kind = (groups.kind ?? 'single') as RedisTarget['kind'];
   const hosts = (groups.hosts ?? '').split(',').map((host) => parseHost(host, ports[kind], url));
   if (kind === 'single' && hosts.length > 1) {
-    throw wrong(url, 'names several hosts: say redis+sentinel:// or redis+cluster://');
+    throw wrongUrl(url, 'names several hosts: say redis+sentinel:// or redis+cluster://');
   }
   return {
     kind,
@@ -58,29 +54,23 @@ export function parseRedisUrl(url: string): RedisTarget {
   };
 }
 
-function parseHost(text: string, standard: number, url: string): RedisHost {
-  const match = /^(?:\[([\da-fA-F:.]+)\]|([^:[\]\s]*))(?::(\d{1,5}))?$/.exec(text);
-  const port = Number(match?.[3] ?? standard);
-  if (!match || port < 1 || port > 65_535) throw wrong(url, 'has a host that is not of the form host:port');
-  return { host: match[1] ?? (match[2] || 'localhost'), port };
-}
-
 function parseUser(user: string | undefined, url: string): Pick<RedisTarget, 'username' | 'password'> {
   if (!user) return {};
   const [, name = '', password] = /^([^:]*)(?::(.*))?$/.exec(user) ?? [];
   return {
-    ...(name && { username: decode(name, url) }),
-    ...(password !== undefined && { password: decode(password, url) }),
+    ...(name && { username: decodePart(name, url) }),
+    ...(password !== undefined && { password: decodePart(password, url) }),
   };
 }
 
 function parsePath(path = '', kind: RedisTarget['kind'], url: string): Pick<RedisTarget, 'db' | 'master'> {
   const parts = path.split('/').filter((part) => part !== '');
-  const master = kind === 'sentinel' ? decode(parts.shift() ?? '', url) : undefined;
-  if (master === '') throw wrong(url, 'does not name the master: redis+sentinel://host,host/NAME');
+  const master = kind === 'sentinel' ? decodePart(parts.shift() ?? '', url) : undefined;
+  if (master === '') throw wrongUrl(url, 'does not name the master: redis+sentinel://host,host/NAME');
   const [db = '0', ...rest] = parts;
-  if (!/^\d+$/.test(db) || rest.length > 0) throw wrong(url, 'has a database that is not a number from 0 up');
-  if (kind === 'cluster' && db !== '0') throw wrong(url, 'names a database, and a cluster has only one');
+  if (!/^\d+$/.test(db) || rest.length > 0)
+    throw wrongUrl(url, 'has a database that is not a number from 0 up');
+  if (kind === 'cluster' && db !== '0') throw wrongUrl(url, 'names a database, and a cluster has only one');
   return { db: Number(db), ...(master !== undefined && { master }) };
 }
 
@@ -88,22 +78,10 @@ function parseQuery(query = '', url: string): Partial<Record<(typeof parameters)
   const given = Object.fromEntries(new URLSearchParams(query));
   for (const name of Object.keys(given)) {
     if ((parameters as readonly string[]).includes(name)) continue;
-    throw wrong(
+    throw wrongUrl(
       url,
       `has a parameter \`${name}\` that is not known. There are ${parameters.map((p) => `\`${p}\``).join(', ')}`,
     );
   }
   return given;
-}
-
-function decode(text: string, url: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    throw wrong(url, 'is not percent-encoded as a URL must be');
-  }
-}
-
-function wrong(url: string, what: string): ConfigError {
-  return new ConfigError(`The URL "${redact(url)}" ${what}`);
 }

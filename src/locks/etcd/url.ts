@@ -1,5 +1,4 @@
-import { redact } from '../../check.js';
-import { ConfigError } from '../../errors.js';
+import { decodePart, wrongUrl } from '../../url.js';
 
 /** What a URL says. */
 export interface EtcdTarget {
@@ -25,7 +24,7 @@ const standardPort = 2_379;
  */
 export function parseEtcdUrl(url: string): EtcdTarget {
   const groups = shape.exec(url)?.groups;
-  if (!groups) throw wrong(url, 'has not the form etcd://user:password@host:port,host:port');
+  if (!groups) throw wrongUrl(url, 'has not the form etcd://user:password@host:port,host:port');
   const target = {
     hosts: (groups.hosts ?? '').split(',').map((host) => parseHost(host, url)),
     tls: groups.tls === 's',
@@ -33,10 +32,10 @@ export function parseEtcdUrl(url: string): EtcdTarget {
     ...parseQuery(groups.query, url),
   };
   if (!target.tls && (target.cacert ?? target.cert ?? target.key) !== undefined) {
-    throw wrong(url, 'names certificates, which only etcds:// has a use for');
+    throw wrongUrl(url, 'names certificates, which only etcds:// has a use for');
   }
   if ((target.cert === undefined) !== (target.key === undefined)) {
-    throw wrong(url, 'names one of `cert` and `key`, which are nothing without each other');
+    throw wrongUrl(url, 'names one of `cert` and `key`, which are nothing without each other');
   }
   return target;
 }
@@ -44,15 +43,17 @@ export function parseEtcdUrl(url: string): EtcdTarget {
 function parseHost(text: string, url: string): string {
   const match = /^(?<name>\[[\da-fA-F:.]+\]|[^:[\]]+)(?::(?<port>\d{1,5}))?$/.exec(text || 'localhost');
   const port = Number(match?.groups?.port ?? standardPort);
-  if (!match || port < 1 || port > 65_535) throw wrong(url, 'has a host that is not of the form host:port');
+  if (!match || port < 1 || port > 65_535)
+    throw wrongUrl(url, 'has a host that is not of the form host:port');
   return `${match.groups?.name}:${port}`;
 }
 
 function parseUser(user: string | undefined, url: string): Pick<EtcdTarget, 'username' | 'password'> {
   if (!user) return {};
   const [, username = '', password] = /^([^:]*)(?::(.*))?$/.exec(user) ?? [];
-  if (!username || password === undefined) throw wrong(url, 'names one of user and password, and not both');
-  return { username: decode(username, url), password: decode(password, url) };
+  if (!username || password === undefined)
+    throw wrongUrl(url, 'names one of user and password, and not both');
+  return { username: decodePart(username, url), password: decodePart(password, url) };
 }
 
 function parseQuery(query = '', url: string): Partial<Record<(typeof parameters)[number], string>> {
@@ -60,19 +61,7 @@ function parseQuery(query = '', url: string): Partial<Record<(typeof parameters)
   for (const name of Object.keys(given)) {
     if ((parameters as readonly string[]).includes(name)) continue;
     const known = parameters.map((parameter) => `\`${parameter}\``).join(', ');
-    throw wrong(url, `has a parameter \`${name}\` that is not known. There are ${known}`);
+    throw wrongUrl(url, `has a parameter \`${name}\` that is not known. There are ${known}`);
   }
   return given;
-}
-
-function decode(text: string, url: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    throw wrong(url, 'is not percent-encoded as a URL must be');
-  }
-}
-
-function wrong(url: string, what: string): ConfigError {
-  return new ConfigError(`The URL "${redact(url)}" ${what}`);
 }
