@@ -308,7 +308,8 @@ describe('swept', () => {
       for (let i = 0; i < 30; i++) {
         await locks.using(name, async () => {
           if (name === 'pool') most = Math.max(most, ++inside);
-          await new Promise((resolve) => setTimeout(resolve, 1));
+          // Longer than it takes to come in, so that the two of the pool meet.
+          await new Promise((resolve) => setTimeout(resolve, 10));
           if (name === 'pool') inside--;
           turns++;
         });
