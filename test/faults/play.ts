@@ -21,9 +21,8 @@ export interface Play<S extends Stage> {
   readonly load: Contest;
   /** Whether nothing is left. */
   clean(): Promise<boolean>;
-  /** Default: what the first argument of the program says, or 100. */
-  readonly count?: number;
-  /** Only those whose name contains this. Default: the second argument of the program. */
+  readonly count: number;
+  /** Only those whose name contains this. Default: all. */
   readonly only?: string;
 }
 
@@ -38,14 +37,7 @@ const lookEvery = 25;
  */
 export async function playFaults<S extends Stage>(
   faults: Readonly<Record<string, Fault<S>>>,
-  {
-    title,
-    stage,
-    load,
-    clean,
-    count = Number(process.argv[2] ?? 100),
-    only = process.argv[3] ?? '',
-  }: Play<S>,
+  { title, stage, load, clean, count, only = '' }: Play<S>,
 ): Promise<void> {
   if (process.listenerCount('unhandledRejection') === 0) process.on('unhandledRejection', noteUnhandled);
   const names = Object.keys(faults).filter((name) => name.includes(only));

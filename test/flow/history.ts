@@ -266,15 +266,16 @@ function watched(broker: Broker): Broker & { consumers: Consumer[] } {
       const consumer = await consume(...given);
       consumers.push(consumer);
       const { stop, close } = consumer;
-      const gone = () => {
+      const going = (go: () => unknown) => () => {
         const at = consumers.indexOf(consumer);
         if (at >= 0) consumers.splice(at, 1);
+        return go();
       };
       const vanish = (consumer as unknown as { vanish: () => unknown }).vanish.bind(consumer);
       return Object.assign(consumer, {
-        stop: () => (gone(), stop.call(consumer)),
-        close: () => (gone(), close.call(consumer)),
-        vanish: () => (gone(), vanish()),
+        stop: going(() => stop.call(consumer)),
+        close: going(() => close.call(consumer)),
+        vanish: going(vanish),
       });
     },
   });

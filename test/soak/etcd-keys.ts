@@ -1,12 +1,16 @@
-/** Locks of distinct names, each used once, and what they leave in this process and in etcd: [names] */
+/** Locks of distinct names, each used once, and what they leave in this process and in etcd */
+
 import { createLocks } from 'lockkeeper';
+import { readFlags } from '../../bench/support/flags.js';
 import { heapUsed } from '../../bench/support/heap.js';
 import { compact } from '../faults/etcd-stage.js';
 import { hostsOf, rawClient } from '../locks/etcd-kit.js';
 import { startEtcd } from '../support/servers/index.js';
 import { until } from '../support/until.js';
 
-const [count = '100000'] = process.argv.slice(2);
+const { names } = readFlags('Locks of distinct names, each used once, and what they leave.', {
+  names: { default: 100_000, help: 'how many' },
+});
 const atOnce = 100;
 const mb = (bytes: number) => (bytes / 2 ** 20).toFixed(1);
 
@@ -30,8 +34,8 @@ async function sizeOfFile(): Promise<number> {
 }
 
 let used = 0;
-async function use(names: number): Promise<void> {
-  const end = used + names;
+async function use(more: number): Promise<void> {
+  const end = used + more;
   const loop = async () => {
     while (used < end) await locks.using(`account-${used++}`, () => {});
   };
@@ -42,7 +46,7 @@ async function use(names: number): Promise<void> {
 await use(5_000);
 const before = { heap: heapUsed(), file: await sizeOfFile(), server: await heapOfServer() };
 const start = performance.now();
-await use(Number(count));
+await use(names);
 const seconds = (performance.now() - start) / 1_000;
 const peak = await heapOfServer();
 const heap = heapUsed();
@@ -51,7 +55,7 @@ const file = await sizeOfFile();
 const base = before.server + 10 * 2 ** 20;
 await until(async () => (await heapOfServer()) < base, 150_000).catch(() => {});
 const left = await heapOfServer();
-console.log(`${count} names in ${seconds.toFixed(0)} s; no key is left`);
+console.log(`${names} names in ${seconds.toFixed(0)} s; no key is left`);
 console.log(`this process: ${mb(before.heap)} MB of heap before, ${mb(heap)} MB after`);
 console.log(
   `the server: ${mb(before.server)} MB of heap before, ${mb(peak)} MB at the end, ${mb(left)} MB when compacted`,

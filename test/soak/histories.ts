@@ -1,9 +1,14 @@
-/** Random histories of limits, tasks, crashes and capacity changes: [count] [seed] */
+/** Random histories of limits, tasks, crashes and capacity changes */
+
 import fc from 'fast-check';
+import { readFlags } from '../../bench/support/flags.js';
 import { histories } from '../flow/histories.js';
 import { play } from '../flow/history.js';
 
-const [count = '5000', seed] = process.argv.slice(2).filter((argument) => !argument.startsWith('-'));
+const { count, seed } = readFlags('Random histories of limits, tasks, crashes and capacity changes.', {
+  count: { default: 5_000, help: 'histories' },
+  seed: { default: '', help: 'of an earlier run, to play it again' },
+});
 const totals = { histories: 0, runs: 0, deliveries: 0 };
 const report = () =>
   console.log(
@@ -18,7 +23,7 @@ await fc.assert(
     totals.runs += runs;
     totals.deliveries += deliveries;
   }),
-  { numRuns: Number(count), seed: seed === undefined ? undefined : Number(seed), endOnFailure: true },
+  { numRuns: count, seed: seed === '' ? undefined : Number(seed), endOnFailure: true },
 );
 clearInterval(progress);
 report();

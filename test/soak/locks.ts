@@ -1,5 +1,7 @@
-/** Processes that contend for permits in Redis and in etcd, while everything goes wrong: [faults of each] [stage] [fault] */
+/** Processes that contend for permits in Redis and in etcd, while everything goes wrong */
+
 import { Redis } from 'ioredis';
+import { readFlags } from '../../bench/support/flags.js';
 import { etcdClusterFaults, etcdFaults } from '../faults/etcd-faults.js';
 import { lease } from '../faults/etcd-stage.js';
 import { type Fault, faults } from '../faults/faults.js';
@@ -17,7 +19,15 @@ import {
   startRedisCluster,
 } from '../support/servers/index.js';
 
-const [count = '200', which = '', only = ''] = process.argv.slice(2);
+const {
+  faults: count,
+  stage: which,
+  only,
+} = readFlags('Permits in Redis and in etcd, while everything goes wrong.', {
+  faults: { default: 200, help: 'faults on each stage, one after the other' },
+  stage: { default: '', help: 'only the stage of this name, or those whose name contains it' },
+  only: { default: '', help: 'only faults whose name contains this' },
+});
 const capacities = { mutex: 1, 'other mutex': 1, semaphore: 3 };
 const redis = { lease: 1_500, marker: 'evalsha' };
 
@@ -39,10 +49,7 @@ async function soak<S extends FleetStage>(
   const fleet = await new Fleet({ url: server.url, workers: 3, capacities, ...wanted }).start();
   const { nodes } = server;
   const stage = { fleet, nodes, sides: fleet.members, lease: wanted.lease, marker, ...more } as unknown as S;
-  await playFaults(
-    { ...faults, ...longFaults },
-    { title, stage, load: fleet, clean, count: Number(count), only },
-  );
+  await playFaults({ ...faults, ...longFaults }, { title, stage, load: fleet, clean, count, only });
   await fleet.stop();
 }
 

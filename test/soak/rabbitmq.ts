@@ -1,4 +1,5 @@
-/** Tasks on RabbitMQ while everything goes wrong, and rooms that come and go: [tasks] [pattern of names] */
+/** Tasks on RabbitMQ while everything goes wrong, and rooms that come and go */
+import { readFlags } from '../../bench/support/flags.js';
 import type { Delivery } from '../../src/brokers/broker.js';
 import { RabbitmqBroker } from '../../src/brokers/rabbitmq.js';
 import { calls, done, parked } from '../conformance/broker/kit.js';
@@ -7,9 +8,11 @@ import { type Scenario, scenarios } from '../faults/broker/scenarios.js';
 import { startRabbitMq, startRedis } from '../support/servers/index.js';
 import { until } from '../support/until.js';
 
-const [tasks = '10000', only = ''] = process.argv.slice(2);
+const { tasks: count, only } = readFlags('Tasks on RabbitMQ while everything goes wrong.', {
+  tasks: { default: 10_000, help: 'tasks for each' },
+  only: { default: '', help: 'only what matches this pattern' },
+});
 const wanted = new RegExp(only);
-const count = Number(tasks);
 const scale = Math.min(1, count / 10_000);
 
 /** How often each goes wrong, if not ten times. */

@@ -1,11 +1,15 @@
-/** Locks of distinct names, each used once, and what they leave in this process and in Redis: [names] */
+/** Locks of distinct names, each used once, and what they leave in this process and in Redis */
+
 import { Redis } from 'ioredis';
 import { createLocks } from 'lockkeeper';
+import { readFlags } from '../../bench/support/flags.js';
 import { heapUsed } from '../../bench/support/heap.js';
 import { startRedis } from '../support/servers/index.js';
 import { until } from '../support/until.js';
 
-const [count = '1000000'] = process.argv.slice(2);
+const { names } = readFlags('Locks of distinct names, each used once, and what they leave.', {
+  names: { default: 1_000_000, help: 'how many' },
+});
 const atOnce = 100;
 const mb = (bytes: number) => (bytes / 2 ** 20).toFixed(1);
 
@@ -18,8 +22,8 @@ const onServer = async () => {
 };
 
 let used = 0;
-async function use(names: number): Promise<void> {
-  const end = used + names;
+async function use(more: number): Promise<void> {
+  const end = used + more;
   const loop = async () => {
     while (used < end) await locks.using(`account-${used++}`, () => {});
   };
@@ -30,10 +34,10 @@ async function use(names: number): Promise<void> {
 await use(10_000);
 const [heap, memory] = [heapUsed(), await onServer()];
 const start = performance.now();
-await use(Number(count));
+await use(names);
 const seconds = (performance.now() - start) / 1_000;
 const [heapNow, memoryNow] = [heapUsed(), await onServer()];
-console.log(`${count} names in ${seconds.toFixed(0)} s; no key is left`);
+console.log(`${names} names in ${seconds.toFixed(0)} s; no key is left`);
 console.log(`this process: ${mb(heap)} MB of heap before, ${mb(heapNow)} MB after`);
 console.log(`the server: ${mb(memory)} MB before, ${mb(memoryNow)} MB after`);
 const wrong = heapNow > heap + 5 * 2 ** 20 || memoryNow > memory + 5 * 2 ** 20;

@@ -1,13 +1,16 @@
-/** Tasks on Redis while everything goes wrong, and delayed ones: [tasks] [pattern of names] */
+/** Tasks on Redis while everything goes wrong, and delayed ones */
+import { readFlags } from '../../bench/support/flags.js';
 import { RedisBroker } from '../../src/brokers/redis.js';
 import { type DelayedResult, delayedForLong, manyDelayed } from '../faults/broker/delays.js';
 import { type FaultHarness, Play } from '../faults/broker/play.js';
 import { type Scenario, scenarios } from '../faults/broker/scenarios.js';
 import { startRedis } from '../support/servers/index.js';
 
-const [tasks = '10000', only = ''] = process.argv.slice(2);
+const { tasks: count, only } = readFlags('Tasks on Redis while everything goes wrong, and delayed ones.', {
+  tasks: { default: 10_000, help: 'tasks for each' },
+  only: { default: '', help: 'only what matches this pattern' },
+});
 const wanted = new RegExp(only);
-const count = Number(tasks);
 const scale = Math.min(1, count / 10_000);
 
 /** How often each goes wrong, if not ten times. */

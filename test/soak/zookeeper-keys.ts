@@ -1,13 +1,17 @@
-/** Names that are used once, on ZooKeeper: what they leave in this process and in the server: [names] */
+/** Names that are used once, on ZooKeeper: what they leave in this process and in the server */
+
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { createLocks } from 'lockkeeper';
 import { zookeeperCoordinator } from 'lockkeeper/zookeeper';
+import { readFlags } from '../../bench/support/flags.js';
 import { heapUsed } from '../../bench/support/heap.js';
 import { ask } from '../support/servers/ask.js';
 import { startZooKeeper } from '../support/servers/index.js';
 
-const [names = '100000'] = process.argv.slice(2);
+const { names } = readFlags('Locks of distinct names, each used once, and what they leave.', {
+  names: { default: 100_000, help: 'how many' },
+});
 const atOnce = 50;
 
 interface Stored {
@@ -40,14 +44,14 @@ for (const parents of ['keep', 'sweep'] as const) {
   };
   await use(0, 1_000);
   const [heap, before] = [heapUsed(), await stored(server)];
-  await use(1_000, 1_000 + Number(names));
+  await use(1_000, 1_000 + names);
   // What is swept is removed without being waited for; it is all behind the next request.
   await locks.inspect('account-0');
   const after = await stored(server);
   const nodes = after.nodes - before.nodes;
   console.log(
     `parents: '${parents}', ${names} names: ${heapUsed() - heap} bytes more in this process, ` +
-      `${nodes} nodes more on the server (${Math.round((after.bytes - before.bytes) / Number(names))} bytes a name)`,
+      `${nodes} nodes more on the server (${Math.round((after.bytes - before.bytes) / names)} bytes a name)`,
   );
   if (parents === 'sweep' && nodes > 100) process.exitCode = 1;
   if (heapUsed() - heap > 5_000_000) process.exitCode = 1;

@@ -1,10 +1,16 @@
-/** Sides that never rest, on three ZooKeepers where one thing after another goes wrong: [faults] [fault] */
+/** Sides that never rest, on three ZooKeepers where one thing after another goes wrong */
+import { readFlags } from '../../bench/support/flags.js';
 import { Load } from '../faults/load.js';
 import { playFaults } from '../faults/play.js';
 import { newName, nothingLeft } from '../faults/side.js';
 import { zookeeperFaults } from '../faults/zookeeper-faults.js';
 import { lease, startSide } from '../faults/zookeeper-stage.js';
 import { startZooKeeperEnsemble } from '../support/servers/index.js';
+
+const faultFlags = readFlags('Three ZooKeepers, where one thing after another goes wrong.', {
+  count: { default: 100, help: 'faults, one after the other' },
+  only: { default: '', help: 'only faults whose name contains this' },
+});
 
 const server = await startZooKeeperEnsemble();
 const lock = { name: newName(), capacity: 1 };
@@ -18,6 +24,7 @@ const load = new Load(
 );
 
 await playFaults(zookeeperFaults, {
+  ...faultFlags,
   stage: { nodes: server.nodes, sides, lease, marker: '__lock__', server },
   load,
   clean: async () => {
