@@ -20,9 +20,9 @@ const withTeam =
     return await play.verdict();
   };
 
-/** The one that runs the most bodies, when any runs one. */
-async function busiest(workers: readonly Hired[]): Promise<Hired> {
-  await until(() => workers.some(({ running }) => running.size > 0), 60_000);
+/** The one that runs the most bodies, when any runs one. They may have run all there is before this looks. */
+async function busiest(workers: readonly Hired[], { tally }: Play): Promise<Hired> {
+  await until(() => tally.idle || workers.some(({ running }) => running.size > 0), 60_000);
   return workers.reduce((most, worker) => (worker.running.size > most.running.size ? worker : most));
 }
 
@@ -31,7 +31,7 @@ const killed = (capacity?: number): Scenario => {
   return async (play) => {
     const workers = await Promise.all([1, 2, 3].map(() => play.hire(spec)));
     await play.often(async () => {
-      const victim = await busiest(workers);
+      const victim = await busiest(workers, play);
       await victim.kill();
       play.mayRepeat += concurrency;
       workers[workers.indexOf(victim)] = await play.hire(spec);
@@ -91,7 +91,7 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
   'workers are stopped for longer than their lease, and wake': async (play) => {
     const workers = await Promise.all([1, 2].map(() => play.hire({ takes: 20 })));
     await play.often(async () => {
-      const worker = await busiest(workers);
+      const worker = await busiest(workers, play);
       worker.freeze();
       play.mayRepeat += concurrency;
       await sleep(1.5 * lease);

@@ -70,6 +70,11 @@ export class Tally {
     this.ended.set(index, (this.ended.get(index) ?? 0) + 1);
   }
 
+  /** Whether all that was published has ended. */
+  get idle(): boolean {
+    return this.ended.size === this.#published;
+  }
+
   /** Bodies that started, counted as often as they did. */
   get starts(): number {
     return this.runs.length;
@@ -98,7 +103,7 @@ export class Tally {
 
   /** Resolves when all have returned, and the queue has nothing left. */
   async whole(broker: Broker, timeoutMs = 60_000): Promise<void> {
-    await until(() => this.ended.size === this.#published, timeoutMs).catch((cause) => {
+    await until(() => this.idle, timeoutMs).catch((cause) => {
       throw new Error(`${this.#published - this.ended.size} of ${this.#published} tasks are missing`, {
         cause,
       });
