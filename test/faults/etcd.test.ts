@@ -12,19 +12,13 @@ import { Fleet } from './fleet.js';
 import { holderSuite } from './holders.js';
 import { Load } from './load.js';
 import { loneServerSuite } from './lone-server.js';
-import { counts, newName, nothingLeft, type Side } from './side.js';
+import { counts, newName, nothingLeft } from './side.js';
+import { useSide, useTwoSides } from './two-sides.js';
 import { waiterSuite } from './waiters.js';
 
-async function side(server: { readonly url: string }): Promise<Side> {
-  const opened = await startSide(server);
-  onTestFinished(() => opened.close());
-  return opened;
-}
-
-const sides = async (server: { readonly url: string }): Promise<[alice: Side, bob: Side]> => [
-  await side(server),
-  await side(server),
-];
+const open = (server: { readonly url: string }) => startSide(server);
+const side = (server: { readonly url: string }) => useSide(() => open(server));
+const sides = (server: { readonly url: string }) => useTwoSides(() => open(server));
 
 describe('an answer that is lost', () => {
   const server = useShared('etcd');

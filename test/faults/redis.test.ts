@@ -10,22 +10,16 @@ import { Fleet } from './fleet.js';
 import { holderSuite } from './holders.js';
 import { loneServerSuite } from './lone-server.js';
 import { redisFaults } from './redis-faults.js';
-import { newName, nothingLeft, openSide, type Side } from './side.js';
+import { newName, nothingLeft, openSide } from './side.js';
+import { useSide, useTwoSides } from './two-sides.js';
 import { waiterSuite } from './waiters.js';
 
 /** Milliseconds. */
 const lease = 1_000;
 
-async function side(server: { readonly url: string }): Promise<Side> {
-  const opened = await openSide(server.url, redisCoordinator, { '*': { lease } });
-  onTestFinished(() => opened.close());
-  return opened;
-}
-
-const sides = async (server: { readonly url: string }): Promise<[alice: Side, bob: Side]> => [
-  await side(server),
-  await side(server),
-];
+const open = (server: { readonly url: string }) => openSide(server.url, redisCoordinator, { '*': { lease } });
+const side = (server: { readonly url: string }) => useSide(() => open(server));
+const sides = (server: { readonly url: string }) => useTwoSides(() => open(server));
 
 describe('an answer that is lost', () => {
   const server = useShared('redis');

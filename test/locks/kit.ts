@@ -127,13 +127,7 @@ export async function settled(promise: Promise<unknown>): Promise<boolean> {
   return over;
 }
 
-/** The error that it rejects with. */
-export async function errorOf(promise: Promise<unknown>): Promise<any> {
-  return await promise.then(
-    (value) => expect.unreachable(`it came to ${String(value)}`),
-    (error) => error,
-  );
-}
+export { errorOf } from '../support/error-of.js';
 
 /** The same for what is asked of the coordinator by hand. */
 export const soon = { timeout: 1_000 };

@@ -20,6 +20,7 @@ import {
   soon,
   standInLine,
 } from '../conformance/coordinator/kit.js';
+import { errorOf } from '../support/error-of.js';
 import { startProxy, type TcpProxy } from '../support/proxy.js';
 import { useRedis, useShared } from '../support/servers/index.js';
 import { until } from '../support/until.js';
@@ -39,13 +40,6 @@ function connect(url = server.url, options: RedisCoordinatorOptions = {}): Coord
   opened.push(party);
   return party;
 }
-
-const errorOf = async (promise: unknown): Promise<Error> => {
-  return await (promise as Promise<unknown>).then(
-    () => expect.unreachable('it did not reject'),
-    (error) => error,
-  );
-};
 
 const settled = (calls: readonly unknown[]) => Promise.allSettled(calls.map(async (call) => await call));
 

@@ -6,6 +6,7 @@ import { RabbitConnection, type RabbitConnectionOptions } from '../../src/rabbit
 import { told } from '../../src/rabbitmq/link.js';
 import { rabbitFrom } from '../../src/rabbitmq/open.js';
 import { Publisher } from '../../src/rabbitmq/publisher.js';
+import { errorOf } from '../support/error-of.js';
 import { startProxy } from '../support/proxy.js';
 import { useRabbitMq } from '../support/servers/index.js';
 import { until } from '../support/until.js';
@@ -24,13 +25,6 @@ function connect(url: string, options?: RabbitConnectionOptions): RabbitConnecti
 }
 
 const body = Buffer.from('hello');
-
-const errorOf = async (promise: Promise<unknown>): Promise<Error> => {
-  return await promise.then(
-    () => expect.unreachable('it did not reject'),
-    (error) => error,
-  );
-};
 
 describe('a connection to RabbitMQ', () => {
   it('is made when it is first asked for, once for all who ask', async () => {

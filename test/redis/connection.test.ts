@@ -6,6 +6,7 @@ import { RedisConnection } from '../../src/redis/connection.js';
 import { redisFromClient, redisFromUrl } from '../../src/redis/open.js';
 import { Script } from '../../src/redis/script.js';
 import { RedisSubscriber } from '../../src/redis/subscriber.js';
+import { errorOf } from '../support/error-of.js';
 import { startScript } from '../support/peer.js';
 import { startProxy, type TcpProxy } from '../support/proxy.js';
 import { useRedis } from '../support/servers/index.js';
@@ -23,13 +24,6 @@ function connect(url: string): RedisConnection {
   opened.push(connection);
   return connection;
 }
-
-const errorOf = async (promise: Promise<unknown>): Promise<Error> => {
-  return await promise.then(
-    () => expect.unreachable('it did not reject'),
-    (error) => error,
-  );
-};
 
 describe('a connection', () => {
   it('is made when it is first asked for', async () => {

@@ -36,15 +36,7 @@ export function sent(app: App): { readonly message: Message; readonly options: P
   return all;
 }
 
-/** The error that a promise rejects with, or that a function throws. */
-export async function errorOf(failing: PromiseLike<unknown> | (() => unknown)): Promise<any> {
-  try {
-    await (typeof failing === 'function' ? failing() : failing);
-  } catch (error) {
-    return error;
-  }
-  throw new Error('It was expected to fail, and did not');
-}
+export { errorOf } from '../support/error-of.js';
 
 /** Whether it has not settled, though all went on that can go on without time passing. */
 export async function pending(promise: Promise<unknown>): Promise<boolean> {
