@@ -158,7 +158,7 @@ export class Claims {
     if (!isOurs(facts)) return 0;
     claim.version = node.stat.version;
     claim.facts = facts;
-    const ago = Date.now() - Number(node.stat.mtime.readBigInt64BE());
+    const ago = Date.now() - node.stat.mtime;
     return (facts.waiting ?? facts.lease) - Math.max(0, ago);
   }
 
@@ -179,7 +179,7 @@ export async function findNodes(claim: OwnClaim): Promise<Awaited<ReturnType<typ
   const found = await find(claim.session, claim.paths, claim.facts.id);
   const all = [...found.locks, ...found.places, ...found.leases];
   const stats = await Promise.all(all.map((path) => claim.session.requests.stat(path)));
-  const own = new Set(all.filter((_, i) => stats[i]?.ephemeralOwner.readBigInt64BE() === claim.session.id));
+  const own = new Set(all.filter((_, i) => stats[i]?.ephemeralOwner === claim.session.id));
   const ofOurs = (paths: string[]) => paths.filter((path) => own.has(path));
   claim.nodes = [...own];
   claim.doubtful = false;

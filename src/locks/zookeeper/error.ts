@@ -19,8 +19,19 @@ const misconfigured: readonly string[] = ['NO_AUTH', 'AUTH_FAILED', 'INVALID_ACL
 const collisions: readonly number[] = [-101, -110, -111, -103];
 
 /** Whether a transaction failed because somebody else was first, so that it is worth looking again. */
-export function isCollision(code: number | undefined): boolean {
-  return code !== undefined && collisions.includes(code);
+export function isCollision(code: number): boolean {
+  return collisions.includes(code);
+}
+
+/** Of what a transaction failed with. */
+const reasons: Readonly<Record<number, string>> = {
+  '-102': 'NO_AUTH',
+  '-114': 'INVALID_ACL',
+  '-115': 'AUTH_FAILED',
+};
+
+export function errorOf(code: number): ZooKeeperError {
+  return new ZooKeeperError(reasons[code] ?? `error ${code}`);
 }
 
 /** What the client said, as one of ours. */

@@ -130,7 +130,7 @@ async function see(
 
 function seenIn({ data, stat }: Node, name: string): Seen {
   const facts = decodeFacts(data);
-  const made = Number(stat.ctime.readBigInt64BE());
+  const made = stat.ctime;
   const token = tokenOf(stat);
   if (!isOurs(facts)) {
     const { owner } = facts;

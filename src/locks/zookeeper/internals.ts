@@ -1,4 +1,5 @@
 import type { ZooKeeperClient } from './client.js';
+import type { Packet } from './packets.js';
 
 /**
  * What has to be done inside of `node-zookeeper-client` 1.1.3, for it offers no way from outside. Its last change was in
@@ -15,7 +16,9 @@ export interface Internals {
   };
   onSocketConnected(this: Internals): void;
   onSocketData(this: Internals, data: Buffer): void;
-  queue(request: Packet, done: (error: unknown, response?: Response) => void): void;
+  queue(request: Packet, done: (error: unknown) => void): void;
+  registerDataWatcher(path: string, watcher: Watcher): void;
+  registerChildWatcher(path: string, watcher: Watcher): void;
   setState(state: number): void;
   connect(): void;
 }
@@ -29,17 +32,7 @@ interface Connection {
   on?(event: 'data', listener: (data: Buffer) => void): void;
 }
 
-/** A request, as its queue takes it. */
-export interface Packet {
-  /** `xid` is filled in when it is sent. `type` says how the answer is read, and is not what is sent. */
-  readonly header: { readonly type: number; xid: number };
-  readonly payload: undefined;
-  toBuffer(): Buffer;
-}
-
-interface Response {
-  readonly payload: { readonly path: string } | null;
-}
+type Watcher = (event: { getPath(): string }) => void;
 
 const nothing = Buffer.alloc(0);
 const closing = -1;
@@ -53,6 +46,8 @@ export function hasInternals(client: ZooKeeperClient): boolean {
     typeof inside.onSocketConnected === 'function' &&
     Array.isArray(inside.packetQueue?.queue) &&
     typeof inside.queue === 'function' &&
+    typeof inside.registerDataWatcher === 'function' &&
+    typeof inside.registerChildWatcher === 'function' &&
     typeof inside.setState === 'function' &&
     typeof inside.connect === 'function'
   );

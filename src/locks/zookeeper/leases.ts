@@ -2,8 +2,9 @@ import type { OwnClaim } from './claim.js';
 import { encodeFacts } from './facts.js';
 import { leaseNames } from './find.js';
 import { flight, nothing, tokenOf } from './nodes.js';
+import { mode, type Operation } from './packets.js';
 import { declaredIn, type Pool } from './pool.js';
-import { type Committed, mode, type Operation } from './requests.js';
+import type { Committed } from './requests.js';
 import type { Step } from './step.js';
 
 /**

@@ -1,6 +1,5 @@
 import type { Busy, Claim, Entered, Granted, Queued } from '../coordinator.js';
 import type { OwnClaim } from './claim.js';
-import type { Stat } from './client.js';
 import { type Contender, contenderNames, contendersOf, warnOfManySequences } from './contenders.js';
 import { decodeFacts, encodeFacts, isOurs } from './facts.js';
 import { isLease } from './find.js';
@@ -8,8 +7,9 @@ import type { LockLayout } from './layout.js';
 import { joinTwin, type Line, placesAhead, settleMutex } from './mutex-claims.js';
 import { flight, makeNode, tidy, tokenOf } from './nodes.js';
 import { type Notes, notesAmong } from './notes.js';
-import { mode } from './requests.js';
+import { mode } from './packets.js';
 import { busy, grantOf, ownClaim, retryAfter, type Step, tooHeavy, twoLayouts } from './step.js';
+import type { Stat } from './wire.js';
 
 /** Beyond so many claims ahead, whoever asks again looks only whether the one just ahead is still there. */
 const longLine = 50;

@@ -1,6 +1,7 @@
-import type { Stat } from './client.js';
 import { ZooKeeperError } from './error.js';
-import { mode, type Requests } from './requests.js';
+import { mode } from './packets.js';
+import type { Requests } from './requests.js';
+import type { Stat } from './wire.js';
 
 export const nothing = Buffer.alloc(0);
 
@@ -39,7 +40,7 @@ export function nameOf(path: string): string {
 
 /** The session that a node ends with; nothing when it is not there. */
 export async function ownerOf(requests: Requests, path: string): Promise<bigint | undefined> {
-  return (await requests.stat(path))?.ephemeralOwner.readBigInt64BE();
+  return (await requests.stat(path))?.ephemeralOwner;
 }
 
 /**
@@ -47,5 +48,5 @@ export async function ownerOf(requests: Requests, path: string): Promise<bigint 
  * leaders included, and contenders are served in the order in which they were made.
  */
 export function tokenOf({ czxid }: Stat): bigint {
-  return czxid.readBigInt64BE();
+  return czxid;
 }

@@ -5,9 +5,10 @@ import { decodeFacts, isOurs } from './facts.js';
 import { find } from './find.js';
 import { flight, makeNode, nothing } from './nodes.js';
 import { capacityNote, isCapacityNote, isPauseNote, pauseNote } from './notes.js';
+import { mode } from './packets.js';
 import type { Paths } from './paths.js';
 import { declaredIn } from './pool.js';
-import { type Committed, mode, type Requests } from './requests.js';
+import type { Committed, Requests } from './requests.js';
 import type { Session } from './session.js';
 
 /** Takes all that a claim has. False when it has nothing. */

@@ -1,78 +1,99 @@
-import type { Stat, ZooKeeperClient } from './client.js';
-import type { Internals, Packet } from './internals.js';
+import { type Answer, encode, type Field, type Stat } from './wire.js';
 
-/** Requests that the library does not have, for which it is made to read the answer to another one. */
-const op = { create: 1, delete: 2, sync: 9, create2: 15 } as const;
+/** Kinds of requests, by their numbers. `createTold` answers with what is said of the node: servers do that from 3.5 on. */
+export const kind = {
+  create: 1,
+  remove: 2,
+  stat: 3,
+  read: 4,
+  write: 5,
+  sync: 9,
+  list: 12,
+  commit: 14,
+  createTold: 15,
+} as const;
+
+export const mode = { persistent: 0, ephemeral: 1, ephemeralSequential: 3 } as const;
 
 /**
- * Brings the server that we are connected to up to date, so that what is read behind it is no older than now. The library
- * cannot read the answer, and is made to take it for that of a delete: a header and nothing else.
+ * A request, as the library's queue takes it. What the library does itself with requests and answers costs more than all
+ * of a permit, and it knows neither `sync` nor `createTold`. So it is made to take every answer for that of a removal, a
+ * header and nothing else, and the rest is read by us.
  */
-export function sync(client: ZooKeeperClient, path: string, done: (error: unknown) => void): void {
-  const packet = packetOf({ is: op.sync, readAs: op.delete }, [sized(Buffer.from(path))]);
-  client.connectionManager?.queue(packet, done);
+export class Packet {
+  /** The number is filled in when it is sent. */
+  readonly header = { type: kind.remove, xid: 0 };
+  readonly payload = undefined;
+  readonly #bytes: Buffer;
+
+  constructor(kindOf: number, fields: readonly Field[]) {
+    this.#bytes = encode([0, kindOf, ...fields]);
+  }
+
+  toBuffer(): Buffer {
+    this.#bytes.writeInt32BE(this.header.xid, 4);
+    return this.#bytes;
+  }
 }
 
-/**
- * Creates a node, and tells what the server says of it, which saves asking for that. Servers can do it from version 3.5 on;
- * the library cannot, and reads the answer as that of a create, which begins in the same way.
- */
-export function createTold(
-  client: ZooKeeperClient,
-  path: string,
-  data: Buffer,
-  how: number,
-  done: (error: unknown, path?: string, stat?: Stat) => void,
-): void {
-  const inside = client.connectionManager as Internals;
-  const name = Buffer.from((inside.chrootPath ?? '') + path);
-  const packet = packetOf({ is: op.create2, readAs: op.create }, [
-    sized(name),
-    sized(data),
-    openToAll,
-    int(how),
-  ]);
-  inside.queue(packet, (error, response) => {
-    if (error) return done(error);
-    done(null, response?.payload?.path, statIn(inside.answer as Buffer));
-  });
-}
+export type Operation =
+  | { readonly create: string; readonly data: Buffer; readonly mode: number }
+  | { readonly write: string; readonly data: Buffer }
+  | { readonly remove: string };
 
-function packetOf({ is, readAs }: { is: number; readAs: number }, fields: readonly Buffer[]): Packet {
-  const header = { type: readAs, xid: 0 };
-  return {
-    header,
-    payload: undefined,
-    toBuffer: () => {
-      const body = Buffer.concat([int(0), int(header.xid), int(is), ...fields]);
-      body.writeInt32BE(body.length - 4);
-      return body;
-    },
-  };
-}
-
-function int(value: number): Buffer {
-  const buffer = Buffer.allocUnsafe(4);
-  buffer.writeInt32BE(value);
-  return buffer;
-}
-
-function sized(buffer: Buffer): Buffer {
-  return Buffer.concat([int(buffer.length), buffer]);
+/** What came of one operation of a transaction. */
+export interface Result {
+  readonly path?: string;
+  readonly stat?: Stat;
+  /** Of the one that all failed for, and of those behind it. */
+  readonly code?: number;
 }
 
 /** One entry: all of it, for the world's anyone. */
-const openToAll = Buffer.concat([int(1), int(31), sized(Buffer.from('world')), sized(Buffer.from('anyone'))]);
+const openToAll: readonly Field[] = [1, 31, 'world', 'anyone'];
+const anyVersion = -1;
 
-/** What is said of a node stands at the end of the answer. */
-function statIn(answer: Buffer): Stat {
-  const stat = answer.subarray(-68);
-  return {
-    czxid: stat.subarray(0, 8),
-    ctime: stat.subarray(16, 24),
-    mtime: stat.subarray(24, 32),
-    version: stat.readInt32BE(32),
-    cversion: stat.readInt32BE(36),
-    ephemeralOwner: stat.subarray(44, 52),
-  };
+export function creation(path: string, data: Buffer, how: number): Field[] {
+  return [path, data, ...openToAll, how];
+}
+
+export function removal(path: string): Field[] {
+  return [path, anyVersion];
+}
+
+export function writing(path: string, data: Buffer): Field[] {
+  return [path, data, anyVersion];
+}
+
+/** Each with what it is before it, and an end. */
+export function transaction(operations: readonly Operation[], at: (path: string) => string): Field[] {
+  const fields: Field[] = [];
+  for (const one of operations) {
+    if ('create' in one) {
+      fields.push(kind.create, false, -1, ...creation(at(one.create), one.data, one.mode));
+    } else if ('write' in one) fields.push(kind.write, false, -1, ...writing(at(one.write), one.data));
+    else fields.push(kind.remove, false, -1, ...removal(at(one.remove)));
+  }
+  fields.push(-1, true, -1);
+  return fields;
+}
+
+/** What came of each, in the same order. */
+export function resultsIn(answer: Answer): Result[] {
+  const results: Result[] = [];
+  for (;;) {
+    const of = answer.number();
+    const end = answer.flag();
+    answer.number();
+    if (end) return results;
+    results.push(resultOf(of, answer));
+  }
+}
+
+function resultOf(of: number, answer: Answer): Result {
+  if (of === kind.create) return { path: answer.text() };
+  if (of === kind.write) return { stat: answer.stat() };
+  if (of === kind.remove) return {};
+  if (of === -1) return { code: answer.number() };
+  throw new Error(`A transaction of ZooKeeper was answered with a result of an unknown kind: ${of}`);
 }

@@ -4,7 +4,8 @@ import { type Contender, contenderNames, contendersOf, warnOfManySequences } fro
 import { decodeFacts, encodeFacts, isOurs } from './facts.js';
 import { flight, makeNode } from './nodes.js';
 import { isNote, type Notes, notesAmong } from './notes.js';
-import { mode, type Node } from './requests.js';
+import { mode } from './packets.js';
+import type { Node } from './requests.js';
 import type { Step } from './step.js';
 
 /** What was seen of a semaphore, all at once. */
@@ -98,7 +99,7 @@ function poolOf(
 export function alsoDeclared({ node }: Pool, capacity: number): number | undefined {
   const number = declaredIn(node);
   if (number === undefined || number === capacity) return undefined;
-  const ago = Date.now() - Number(node.stat.mtime.readBigInt64BE());
+  const ago = Date.now() - node.stat.mtime;
   return ago < lately ? number : undefined;
 }
 

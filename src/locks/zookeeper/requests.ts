@@ -1,9 +1,18 @@
-import type { Result, Stat, ZooKeeperClient } from './client.js';
-import { isCollision, ZooKeeperError, zooKeeperError } from './error.js';
-import { sendTogether } from './internals.js';
-import { createTold, sync } from './packets.js';
-
-export const mode = { persistent: 0, ephemeral: 1, ephemeralSequential: 3 } as const;
+import type { ZooKeeperClient } from './client.js';
+import { errorOf, isCollision, ZooKeeperError, zooKeeperError } from './error.js';
+import { type Internals, sendTogether } from './internals.js';
+import {
+  creation,
+  kind,
+  type Operation,
+  Packet,
+  type Result,
+  removal,
+  resultsIn,
+  transaction,
+  writing,
+} from './packets.js';
+import { Answer, type Field, type Stat } from './wire.js';
 
 /** A node as it was read. */
 export interface Node {
@@ -22,11 +31,6 @@ export interface Made {
   readonly path: string;
   readonly stat: Stat;
 }
-
-export type Operation =
-  | { readonly create: string; readonly data: Buffer; readonly mode: number }
-  | { readonly write: string; readonly data: Buffer }
-  | { readonly remove: string };
 
 /** How a transaction went: all of it was done; or nothing, for somebody else was first. */
 export type Committed =
@@ -48,6 +52,9 @@ interface Outstanding {
  */
 export class Requests {
   readonly #client: ZooKeeperClient;
+  readonly #inside: Internals;
+  /** What the client puts before every path: nothing, most often. */
+  readonly #root: string;
   readonly #isConnected: () => boolean;
   readonly #onEvent: (event: { getPath(): string }) => void;
   readonly #out = new Set<Outstanding>();
@@ -58,6 +65,8 @@ export class Requests {
 
   constructor(client: ZooKeeperClient, isConnected: () => boolean, onChange: (path: string) => void) {
     this.#client = client;
+    this.#inside = client.connectionManager as Internals;
+    this.#root = this.#inside.chrootPath ?? '';
     this.#isConnected = isConnected;
     // One function for all watches: the library keeps one of a path for each function it is given.
     this.#onEvent = (event) => onChange(event.getPath());
@@ -71,46 +80,34 @@ export class Requests {
 
   /** The path, with its number if it is sequential; nothing when there is no parent. */
   create(path: string, data: Buffer, how: number): Promise<string | undefined> {
-    return this.#ask<string | undefined>(
-      (done) => this.#client.create(path, data, how, done),
-      () => undefined,
+    return this.#ask(kind.create, creation(this.#at(path), data, how), undefined, (answer) =>
+      this.#without(answer.text()),
     );
   }
 
   /** The same, with what is said of it. */
   createTold(path: string, data: Buffer, how: number): Promise<Made | undefined> {
-    return this.#ask<Made | undefined>(
-      (done) =>
-        createTold(this.#client, path, data, how, (error, made, stat) =>
-          done(error, made === undefined || !stat ? undefined : { path: made, stat }),
-        ),
-      () => undefined,
-    );
+    return this.#ask(kind.createTold, creation(this.#at(path), data, how), undefined, (answer) => ({
+      path: this.#without(answer.text()),
+      stat: answer.stat(),
+    }));
   }
 
   /** False when it is not there. */
   remove(path: string): Promise<boolean> {
-    return this.#ask(
-      (done) => this.#client.remove(path, -1, (error) => done(error, true)),
-      () => false,
-    );
+    return this.#ask(kind.remove, removal(this.#at(path)), false, () => true);
   }
 
   stat(path: string): Promise<Stat | undefined> {
-    return this.#ask((done) => this.#client.exists(path, (error, stat) => done(error, stat ?? undefined)));
+    return this.#ask(kind.stat, [this.#at(path), false], undefined, (answer) => answer.stat());
   }
 
   /** Nothing when it is not there; then it is not watched either. */
   read(path: string, watch = false): Promise<Node | undefined> {
-    return this.#ask<Node | undefined>(
-      (done) => {
-        const read = (error: unknown, data: Buffer | undefined, stat: Stat) =>
-          done(error, { data: data ?? Buffer.alloc(0), stat });
-        if (watch) this.#client.getData(path, this.#onEvent, read);
-        else this.#client.getData(path, read);
-      },
-      () => undefined,
-    );
+    return this.#ask(kind.read, [this.#at(path), watch], undefined, (answer) => {
+      if (watch) this.#inside.registerDataWatcher(path, this.#onEvent);
+      return { data: answer.data(), stat: answer.stat() };
+    });
   }
 
   /** The names of its children; nothing when it is not there. */
@@ -120,38 +117,24 @@ export class Requests {
 
   /** The same, with what was said of it at that very moment. */
   listTold(path: string, watch = false): Promise<Listed | undefined> {
-    return this.#ask<Listed | undefined>(
-      (done) => {
-        const listed = (error: unknown, names: string[], stat: Stat) => done(error, { names, stat });
-        if (watch) this.#client.getChildren(path, this.#onEvent, listed);
-        else this.#client.getChildren(path, listed);
-      },
-      () => undefined,
-    );
+    return this.#ask(kind.list, [this.#at(path), watch], undefined, (answer) => {
+      if (watch) this.#inside.registerChildWatcher(path, this.#onEvent);
+      return { names: answer.texts(), stat: answer.stat() };
+    });
   }
 
   /** Sets the data. Nothing when it is not there. */
-  write(path: string, data: Buffer, version = -1): Promise<Stat | undefined> {
-    return this.#ask<Stat | undefined>(
-      (done) => this.#client.setData(path, data, version, done),
-      () => undefined,
-    );
+  write(path: string, data: Buffer): Promise<Stat | undefined> {
+    return this.#ask(kind.write, writing(this.#at(path), data), undefined, (answer) => answer.stat());
   }
 
-  commit(operations: readonly Operation[]): Promise<Committed> {
-    const transaction = this.#client.transaction();
-    for (const one of operations) {
-      if ('create' in one) transaction.create(one.create, one.data, one.mode);
-      else if ('write' in one) transaction.setData(one.write, one.data);
-      else transaction.remove(one.remove);
-    }
-    return this.#ask<Committed>((done) =>
-      transaction.commit((error, results) => {
-        const failed = results?.find(({ err }) => err);
-        if (isCollision(failed?.err)) return done(null, { done: false });
-        return done(error, { done: true, results: results ?? [] });
-      }),
-    );
+  async commit(operations: readonly Operation[]): Promise<Committed> {
+    const fields = transaction(operations, (path) => this.#at(path));
+    const results = await this.#ask(kind.commit, fields, [], resultsIn);
+    const code = results.find((result) => result.code)?.code;
+    if (code === undefined) return { done: true, results: results.map((one) => this.#told(one)) };
+    if (isCollision(code)) return { done: false };
+    throw errorOf(code);
   }
 
   /**
@@ -160,7 +143,7 @@ export class Requests {
    */
   sync(path: string): Promise<void> {
     if (this.#synced) return this.#synced;
-    const synced = this.#ask<void>((done) => sync(this.#client, path, (error) => done(error)));
+    const synced = this.#ask(kind.sync, [this.#at(path)], undefined, () => undefined);
     synced.catch(() => {});
     this.#synced = synced;
     process.nextTick(() => {
@@ -184,20 +167,35 @@ export class Requests {
     this.#out.clear();
   }
 
-  #ask<T>(send: (done: (error: unknown, value: T) => void) => void, absent?: () => T): Promise<T> {
+  /** `absent`: what it comes to when there is no such node. */
+  #ask<T, A>(of: number, fields: readonly Field[], absent: A, read: (answer: Answer) => T): Promise<T | A> {
     if (!this.#isConnected()) return Promise.reject(new ZooKeeperError('CONNECTION_LOSS'));
     this.#sendTogether();
     return new Promise((resolve, reject) => {
       const request: Outstanding = { sentAt: performance.now(), reject };
       this.#out.add(request);
-      send((error, value) => {
+      this.#inside.queue(new Packet(of, fields), (error) => {
         this.answers++;
+        // One that cannot be read ends the connection, and with it what is out.
+        const value = error ? undefined : read(new Answer(this.#inside.answer as Buffer));
         if (!this.#out.delete(request)) return;
-        if (!error) return resolve(value);
+        if (!error) return resolve(value as T);
         const known = zooKeeperError(error);
-        if (absent && known.reason === 'NO_NODE') resolve(absent());
+        if (known.reason === 'NO_NODE') resolve(absent);
         else reject(known);
       });
     });
+  }
+
+  #at(path: string): string {
+    return path === '/' && this.#root !== '' ? this.#root : this.#root + path;
+  }
+
+  #without(path: string): string {
+    return path.slice(this.#root.length);
+  }
+
+  #told(result: Result): Result {
+    return result.path === undefined ? result : { ...result, path: this.#without(result.path) };
   }
 }
