@@ -77,7 +77,7 @@ export class Claims {
   async leave(claim: OwnClaim, ms: number): Promise<boolean> {
     claim.state = 'leaving';
     try {
-      await claim.session.ready(ms);
+      if (!claim.session.connected) await claim.session.ready(ms);
       if (claim.doubtful) await findNodes(claim);
       const removed = await flight(claim.nodes.map((path) => claim.session.requests.remove(path)));
       this.forget(claim);

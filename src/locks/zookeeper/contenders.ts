@@ -13,18 +13,23 @@ export interface Contender {
  * What stands before the number: of kazoo's Lock, ReadLock and WriteLock, and of Curator's mutex and read-write lock.
  * Whoever holds any of them is waited for.
  */
-const pattern = /^(.*?)(?:__r?lock__|-?lock-|-?__(?:WRIT|READ)__)(-\d{9,10}|\d{10})$/s;
+const pattern = /(?:__r?lock__|-?lock-|-?__(?:WRIT|READ)__)(-\d{9,10}|\d{10})$/;
 
-/** Names our nodes: the same for the same claim, so that one whose answer was lost is known again. */
+/**
+ * Names our nodes: the same for the same claim, so that one whose answer was lost is known again. The ids that are minted
+ * here fit into it as they are; no text has the byte that fills it up.
+ */
 export function guidOf(id: string): string {
-  return createHash('sha256').update(id).digest('hex').slice(0, 32);
+  const bytes = Buffer.from(id);
+  if (bytes.length <= 16) return bytes.toString('hex').padEnd(32, 'f');
+  return createHash('sha256').update(bytes).digest('hex').slice(0, 32);
 }
 
 /** The names of a claim's nodes, up to their numbers. */
 export function contenderNames(guid: string, layout: LockLayout): string[] {
+  if (layout === 'lock') return [`${guid}__lock__`];
   const dashed = guid.replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
   if (layout === 'curator') return [`_c_${dashed}-lock-`];
-  if (layout === 'lock') return [`${guid}__lock__`];
   // Curator takes a name that it does not know as a whole, and sorts it among the numbers: it must begin behind `9`.
   return [`_c_${guid}__lock__`, `_c_${dashed}-lock-`];
 }
@@ -33,9 +38,9 @@ export function contenderNames(guid: string, layout: LockLayout): string[] {
 export function contendersOf(children: readonly string[]): Contender[] {
   const contenders: Contender[] = [];
   for (const name of children) {
-    const [, before, digits] = pattern.exec(name) ?? [];
-    if (before === undefined) continue;
-    contenders.push({ name, who: whoOf(before), sequence: Number(digits) | 0 });
+    const found = pattern.exec(name);
+    if (!found) continue;
+    contenders.push({ name, who: whoOf(name.slice(0, found.index)), sequence: Number(found[1]) | 0 });
   }
   return contenders.sort((a, b) => (a.sequence - b.sequence) | 0);
 }

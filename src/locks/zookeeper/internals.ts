@@ -127,15 +127,11 @@ export function sayOnce(client: ZooKeeperClient): void {
   };
 }
 
-/**
- * Sends all that is asked in this turn of the event loop at once. The library writes each request by itself, and to write is
- * the dearest part of asking.
- */
-export function sendTogether(client: ZooKeeperClient): void {
+/** Holds what is asked back, to be written at once when the result is called. The library writes each by itself. */
+export function hold(client: ZooKeeperClient): () => void {
   const socket = client.connectionManager?.socket;
-  if (!socket?.cork) return;
-  socket.cork();
-  process.nextTick(() => socket.uncork?.());
+  socket?.cork?.();
+  return () => socket?.uncork?.();
 }
 
 /** Leaves a server that does not answer: the library never does, and then tries the next. */

@@ -8,7 +8,16 @@ import { joinTwin, type Line, placesAhead, settleMutex } from './mutex-claims.js
 import { flight, makeNode, tidy, tokenOf } from './nodes.js';
 import { type Notes, notesAmong } from './notes.js';
 import { mode } from './packets.js';
-import { busy, grantOf, ownClaim, retryAfter, type Step, tooHeavy, twoLayouts } from './step.js';
+import {
+  busy,
+  grantOf,
+  isLikelyRefused,
+  ownClaim,
+  retryAfter,
+  type Step,
+  tooHeavy,
+  twoLayouts,
+} from './step.js';
 import type { Stat } from './wire.js';
 
 /** Beyond so many claims ahead, whoever asks again looks only whether the one just ahead is still there. */
@@ -30,7 +39,7 @@ export async function enterMutex(step: Step, layout: LockLayout, key: string): P
   if (request.weight > 1) throw tooHeavy(paths.resource, request.weight, 1);
   const [first] = request.claims as readonly [Claim];
   const claim = ownClaim(step, first, key);
-  const refused = await lookFirst(step, first, claim);
+  const refused = isLikelyRefused(step, claim) ? await lookFirst(step, first, claim) : undefined;
   if (refused) return refused;
   for (;;) {
     step.checkTime();
@@ -42,9 +51,7 @@ export async function enterMutex(step: Step, layout: LockLayout, key: string): P
 
 /** A try that is likely to be refused writes nothing before it has seen that it may not be. */
 async function lookFirst(step: Step, first: Claim, claim: OwnClaim): Promise<Busy | undefined> {
-  const { request, side, paths } = step;
-  const fresh = claim.state === 'asked' && claim.nodes.length === 0 && !claim.doubtful;
-  if (request.line || !fresh || !side.refusals.has(paths.base)) return undefined;
+  const { side, paths } = step;
   const { contenders, notes } = await look(step);
   const free = contenders.length === 0 && !notes.pause;
   if (free || contenders.some(({ who }) => who === claim.guid)) return undefined;
@@ -109,7 +116,8 @@ async function join(step: Step, claim: OwnClaim, layout: LockLayout): Promise<Li
   const { requests } = step.session;
   const { base } = step.paths;
   claim.doubtful = true;
-  const [made, children] = await flight([makeContenders(step, claim, layout), requests.list(base)]);
+  const asked = requests.together(() => [makeContenders(step, claim, layout), requests.list(base)] as const);
+  const [made, children] = await flight(asked);
   claim.doubtful = false;
   if (!made) {
     await makeNode(requests, base);

@@ -22,11 +22,12 @@ export async function makeNode(requests: Requests, path: string, data = nothing)
 export async function flight<T extends readonly unknown[]>(
   requests: readonly [...{ [K in keyof T]: Promise<T[K]> }],
 ): Promise<T> {
-  const answers = await Promise.allSettled<unknown>(requests as readonly Promise<unknown>[]);
-  return answers.map((answer) => {
-    if (answer.status === 'rejected') throw answer.reason;
-    return answer.value;
-  }) as unknown as T;
+  try {
+    return (await Promise.all(requests as readonly Promise<unknown>[])) as unknown as T;
+  } catch (error) {
+    await Promise.allSettled(requests as readonly Promise<unknown>[]);
+    throw error;
+  }
 }
 
 /** Removes what is not wanted any more. It is no harm if that fails: whoever sees it next does it. */

@@ -50,12 +50,16 @@ export async function joinQueue(step: Step, claim: OwnClaim): Promise<Pool | und
   const [name] = contenderNames(claim.guid, 'lock');
   const data = encodeFacts({ ...claim.facts, waiting: step.request.placeLife });
   claim.doubtful = true;
-  const [place, inQueue, node, inBase] = await flight([
-    requests.create(`${paths.queue}/${name}`, data, mode.ephemeralSequential),
-    requests.list(paths.queue),
-    requests.read(paths.base),
-    requests.list(paths.base),
-  ]);
+  const asked = requests.together(
+    () =>
+      [
+        requests.create(`${paths.queue}/${name}`, data, mode.ephemeralSequential),
+        requests.list(paths.queue),
+        requests.read(paths.base),
+        requests.list(paths.base),
+      ] as const,
+  );
+  const [place, inQueue, node, inBase] = await flight(asked);
   claim.doubtful = false;
   claim.nodes = place === undefined ? [] : [place];
   claim.version = 0;

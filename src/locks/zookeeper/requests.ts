@@ -1,6 +1,6 @@
 import type { ZooKeeperClient } from './client.js';
 import { errorOf, isCollision, ZooKeeperError, zooKeeperError } from './error.js';
-import { type Internals, sendTogether } from './internals.js';
+import { hold, type Internals } from './internals.js';
 import {
   creation,
   kind,
@@ -59,7 +59,7 @@ export class Requests {
   readonly #onEvent: (event: { getPath(): string }) => void;
   readonly #out = new Set<Outstanding>();
   #synced: Promise<void> | undefined;
-  #sending = false;
+  #gathering = false;
   /** How many answers there were. */
   answers = 0;
 
@@ -152,12 +152,29 @@ export class Requests {
     return synced;
   }
 
-  #sendTogether(): void {
-    if (this.#sending) return;
-    this.#sending = true;
-    sendTogether(this.#client);
+  /**
+   * What is asked meanwhile is one flight. To write is the dearest part of asking: so it is written at once, and while
+   * answers are outstanding, with all else that is asked in the same turn of the event loop.
+   */
+  together<T>(ask: () => T): T {
+    if (this.#gathering || this.#out.size > 0) return ask();
+    this.#gathering = true;
+    const send = hold(this.#client);
+    try {
+      return ask();
+    } finally {
+      this.#gathering = false;
+      send();
+    }
+  }
+
+  #gather(): void {
+    if (this.#gathering || this.#out.size === 0) return;
+    this.#gathering = true;
+    const send = hold(this.#client);
     process.nextTick(() => {
-      this.#sending = false;
+      this.#gathering = false;
+      send();
     });
   }
 
@@ -170,7 +187,7 @@ export class Requests {
   /** `absent`: what it comes to when there is no such node. */
   #ask<T, A>(of: number, fields: readonly Field[], absent: A, read: (answer: Answer) => T): Promise<T | A> {
     if (!this.#isConnected()) return Promise.reject(new ZooKeeperError('CONNECTION_LOSS'));
-    this.#sendTogether();
+    this.#gather();
     return new Promise((resolve, reject) => {
       const request: Outstanding = { sentAt: performance.now(), reject };
       this.#out.add(request);

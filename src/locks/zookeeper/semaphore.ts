@@ -6,7 +6,16 @@ import { makeLeases } from './leases.js';
 import { flight, nameOf, tidy } from './nodes.js';
 import { alsoDeclared, earlierRuns, joinQueue, look, makePool, type Pool } from './pool.js';
 import { settlePlace, settleSemaphore, takeOverLease } from './semaphore-claims.js';
-import { busy, grantOf, ownClaim, retryAfter, type Step, tooHeavy, twoLayouts } from './step.js';
+import {
+  busy,
+  grantOf,
+  isLikelyRefused,
+  ownClaim,
+  retryAfter,
+  type Step,
+  tooHeavy,
+  twoLayouts,
+} from './step.js';
 
 /** How long a try waits for those ahead in the queue when there is room: they are about to take it and leave. */
 const patience = 50;
@@ -70,7 +79,7 @@ async function heldAgain(step: Step, claims: readonly OwnClaim[]): Promise<Grant
 async function acquire(asking: Asking): Promise<Entered> {
   const { step, claims } = asking;
   const leader = claims[0] as OwnClaim;
-  const refused = await lookFirst(asking, leader);
+  const refused = isLikelyRefused(step, leader) ? await lookFirst(asking, leader) : undefined;
   if (refused) return refused;
   for (;;) {
     step.checkTime();
@@ -86,8 +95,6 @@ async function acquire(asking: Asking): Promise<Entered> {
 /** A try that is likely to be refused writes nothing before it has seen that it may not be. */
 async function lookFirst({ step, asked }: Asking, leader: OwnClaim): Promise<Busy | undefined> {
   const { request, side, paths } = step;
-  const fresh = leader.state === 'asked' && leader.nodes.length === 0 && !leader.doubtful;
-  if (request.line || !fresh || !side.refusals.has(paths.base)) return undefined;
   const pool = await look(step);
   if (!pool || pool.leases.includes(leader.guid)) return undefined;
   const room = pool.capacity - pool.leases.length;

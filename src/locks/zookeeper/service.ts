@@ -65,14 +65,14 @@ export class ZooKeeperService {
   }
 
   async #enter(request: EnterRequest, layout: Layout, keys: readonly string[], left: Left): Promise<Entered> {
-    const session = await this.#sessions.of(request.lease, left());
+    const session = this.#sessions.ready(request.lease) ?? (await this.#sessions.of(request.lease, left()));
     for (const key of keys) {
       const claim = this.#claims.get(key);
       // One that is held, or stands in line, under another lease, stays in the session it was made in.
       if (claim?.state === 'leaving') await this.#claims.leave(claim, left());
     }
     const own = this.#claims.get(keys[0] as string)?.session;
-    if (own) await own.ready(left());
+    if (own && !own.connected) await own.ready(left());
     const step: Step = {
       side: this.#side,
       request,

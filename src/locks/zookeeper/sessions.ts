@@ -24,6 +24,7 @@ export class Sessions {
   readonly #tick: number;
   readonly #listeners: Listeners;
   readonly #open = new Map<number, Promise<Session>>();
+  readonly #made = new Map<number, Session>();
   readonly #former = new Set<bigint>();
   #ended = false;
 
@@ -34,23 +35,35 @@ export class Sessions {
     this.#listeners = listeners;
   }
 
+  /** The session for a lease, if it can be asked at once. */
+  ready(lease: number): Session | undefined {
+    const session = this.#ended ? undefined : this.#made.get(this.#keyOf(lease));
+    return session?.connected && this.#suits(session, lease) ? session : undefined;
+  }
+
   /** The session for a lease, connected. Rejects with `ConfigError` where the server bounds sessions otherwise. */
   async of(lease: number, timeout: number): Promise<Session> {
     const session = await this.#get(lease);
     await session.ready(timeout);
+    if (this.#suits(session, lease)) return session;
     const { granted } = session;
     const needed = lease + this.#tick;
-    if (this.#source.owned && granted !== needed) {
+    if (this.#source.owned) {
       throw new ConfigError(
         `ZooKeeper made a session of ${granted} ms where a lease of ${lease} ms needs one of ${needed} ms: give the ` +
           'resource a `lease` within the `minSessionTimeout` and `maxSessionTimeout` of the servers',
       );
     }
-    if (granted >= needed) return session;
     throw new ConfigError(
       `The client that was handed over has a session of ${granted} ms, and a lease of ${lease} ms needs one of ` +
         `${needed} ms: shorten the \`lease\`, or make the client with a longer \`sessionTimeout\``,
     );
+  }
+
+  /** Servers may grant another time than was asked for, each time the client connects. */
+  #suits({ granted }: Session, lease: number): boolean {
+    const needed = lease + this.#tick;
+    return this.#source.owned ? granted === needed : granted >= needed;
   }
 
   /** Any session, for what is asked once. */
@@ -68,14 +81,18 @@ export class Sessions {
   #get(lease: number): Promise<Session> {
     // A step that waited for another may come here when all is over.
     if (this.#ended) return Promise.reject(new ZooKeeperError('SESSION_EXPIRED'));
-    // A client that was handed over has one session, whatever is asked for.
-    const key = this.#source.owned ? lease : 0;
+    const key = this.#keyOf(lease);
     const known = this.#open.get(key);
     if (known) return known;
     const opening = this.#begin(key, lease);
     this.#open.set(key, opening);
     opening.catch(() => this.#open.delete(key));
     return opening;
+  }
+
+  /** A client that was handed over has one session, whatever is asked for. */
+  #keyOf(lease: number): number {
+    return this.#source.owned ? lease : 0;
   }
 
   async #begin(key: number, lease: number): Promise<Session> {
@@ -91,11 +108,13 @@ export class Sessions {
       onConnected: () => onConnected(session),
       onOver: () => {
         this.#open.delete(key);
+        this.#made.delete(key);
         this.#remember(session.id);
         onOver(session);
       },
     };
     const session: Session = new Session(client, options);
+    this.#made.set(key, session);
     return session;
   }
 

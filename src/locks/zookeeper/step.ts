@@ -61,6 +61,12 @@ export function ownClaim(step: Step, claim: Claim, key: string): OwnClaim {
   return known;
 }
 
+/** Of a claim that has asked for nothing yet. Whoever has a place, or may have one, has more to do than to be refused. */
+export function isLikelyRefused({ request, side, paths }: Step, claim: OwnClaim): boolean {
+  const fresh = claim.state === 'asked' && claim.nodes.length === 0 && !claim.doubtful;
+  return fresh && !request.line && side.refusals.has(paths.base);
+}
+
 export function grantOf(claim: OwnClaim, lease: number): Grant {
   const { token } = claim;
   return { id: claim.facts.id, ...(token !== undefined && { token }), lease };
