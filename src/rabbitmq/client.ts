@@ -11,7 +11,7 @@ export interface AmqpConnection {
   // biome-ignore lint/suspicious/noExplicitAny: as above
   off(event: string, listener: (...args: any[]) => void): unknown;
   /** What amqplib sends and receives by. To end a connection whose server does not answer, it has no other way. */
-  readonly connection?: { readonly stream?: { destroy(): void; pause?(): void } };
+  readonly connection?: { readonly stream?: AmqpStream };
 }
 
 export interface AmqpChannel {
@@ -55,6 +55,16 @@ export interface QueueOptions {
   readonly exclusive?: boolean;
   readonly autoDelete?: boolean;
   readonly arguments?: Readonly<Record<string, string | number | boolean>>;
+}
+
+/** The socket below a connection. */
+export interface AmqpStream {
+  destroy(): void;
+  pause?(): void;
+  cork?(): void;
+  uncork?(): void;
+  // biome-ignore lint/suspicious/noExplicitAny: as many overloads as Node has
+  write?(...args: any[]): boolean;
 }
 
 export interface ExchangeOptions {

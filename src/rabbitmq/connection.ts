@@ -2,6 +2,7 @@ import { systemClock } from '../clock.js';
 import { ClosedError } from '../errors.js';
 import { inTime } from '../in-time.js';
 import type { AmqpConnection } from './client.js';
+import { gatherWrites } from './gather.js';
 import type { RabbitSource } from './open.js';
 
 interface Waiter {
@@ -178,6 +179,7 @@ export class RabbitConnection {
   #onReady(connection: AmqpConnection): void {
     this.#current = connection;
     this.#failures = 0;
+    gatherWrites(connection);
     let why: Error | undefined;
     connection.on('error', (error: Error) => {
       why = error;
