@@ -117,6 +117,11 @@ export class CallChannel {
     return await inTime(systemClock, answer, longestWait, late);
   }
 
+  /** Opens the channel, so that the first call does not wait for that. */
+  async open(): Promise<void> {
+    await this.#open();
+  }
+
   async close(): Promise<void> {
     const opened = await this.#opening?.catch(() => undefined);
     await opened?.close();

@@ -49,6 +49,11 @@ export class Publisher {
     return this.#open().then((opened) => this.#send(opened, message));
   }
 
+  /** Opens its channel, so that the first message does not wait for that. */
+  async open(): Promise<void> {
+    await this.#open();
+  }
+
   async close(): Promise<void> {
     const opened = await this.#opening?.catch(() => undefined);
     await opened?.close();

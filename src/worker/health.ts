@@ -168,6 +168,11 @@ function oldest(runs: readonly ActiveRun[], clock: Clock): Health['oldestRun'] {
   return { id, task, age: Math.round(clock.now() - first.startedAt) };
 }
 
+/** Has the clients of all coordinators loaded and connected before a message waits for them. Never rejects. */
+export async function warmUp(locks: Locks): Promise<void> {
+  await askAll(locks, locks.settings.callTimeout);
+}
+
 async function askAll(locks: Locks, within: number): Promise<CoordinatorHealth[]> {
   return await Promise.all(
     [...locks.settings.resources.coordinators].map((coordinator) => ask(locks, coordinator, within)),

@@ -7,7 +7,7 @@ import { ConfigError, ShutdownError, TaskRevokedError } from '../errors.js';
 import type { Locks } from '../locks/locks.js';
 import type { App } from '../tasks/app.js';
 import type { ActiveRun } from './active-run.js';
-import { Answers, examine, type Health, type HealthOptions } from './health.js';
+import { Answers, examine, type Health, type HealthOptions, warmUp } from './health.js';
 import { Journal } from './journal.js';
 import { warnOfLongTasks } from './long-tasks.js';
 import { assemble, type WorkerParts } from './parts.js';
@@ -116,6 +116,7 @@ export class Worker {
     const early: Delivery[] = [];
     const { concurrency, lease } = this.settings;
     warnOfLongTasks(this.#app);
+    if (hasLimits(this.#app)) void warmUp(this.#locks);
     this.#serving = this.queues;
     const consumer = await this.#app.broker.consume(this.#serving, {
       concurrency,
@@ -287,4 +288,8 @@ export class Worker {
     this.#stopped = Promise.resolve();
     this.#isOver();
   }
+}
+
+function hasLimits({ tasks }: App): boolean {
+  return [...tasks.values()].some(({ limits }) => limits.length > 0);
 }

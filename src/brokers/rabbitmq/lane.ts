@@ -90,6 +90,7 @@ export class Lane {
     // It may be another server's, or somebody has removed what there was.
     this.#topology.forget();
     await this.#topology.queue();
+    await this.rooms.open();
     const noting = await openChannel(this.#connection);
     const keeper = new Keeper(
       {
@@ -319,7 +320,12 @@ export class Lane {
   heard(facts: RoomFacts): void {
     this.book.learn(facts).attended();
     const { resource, weight, capacity, countdown } = facts;
+    this.#expectTakes(capacity);
     this.#host.onRoom({ queue: this.names.queue, resource, weight, capacity, countdown });
+  }
+
+  #expectTakes(capacity: number): void {
+    this.#taps.prepare(Math.min(capacity, this.#host.slots));
   }
 
   async answer(question: AmqpMessage, hand: Pick<Answer, 'running' | 'waiting'>): Promise<void> {
@@ -338,6 +344,7 @@ export class Lane {
       // As many rooms as there may be: it comes back by itself, and not together with all the others.
       return await this.#writer.put(whole, countdown * (0.75 + Math.random() / 2));
     }
+    this.#expectTakes(capacity);
     const room = await this.rooms.park(whole, parking);
     const isNews = room.learn({ name: room.name, at: Date.now(), resource, weight, capacity, countdown });
     room.attended();

@@ -59,6 +59,11 @@ export class Rooms {
     this.#probe = new CallChannel(parts.connection);
   }
 
+  /** Opens its channels: the first message to be parked keeps a permit waiting. */
+  async open(): Promise<void> {
+    await Promise.all([this.#publisher.open(), this.#calls.open(), this.#probe.open()]);
+  }
+
   /** Resolves, with the room it is in, when the message is safe there. */
   async park(whole: Parcel, parking: Parking): Promise<KnownRoom> {
     for (;;) {

@@ -11,11 +11,16 @@ import { tooLong } from './too-long.js';
 /** How long a message that is there may take to arrive before it is asked for once more, in milliseconds. */
 const arrival = 20;
 
+/** As many channels are opened before anybody asks for them. */
+const mostReady = 16;
+
 /** Channels for taps. One that is not in use is kept for the next. */
 export class Taps {
   readonly #connection: RabbitConnection;
   readonly #onError: (error: unknown) => void;
   readonly #idle: OpenChannel[] = [];
+  /** Those that are open, or being opened. */
+  #count = 0;
 
   /** `onError`: told when the server has closed one, because a message was in hand for too long. */
   constructor(connection: RabbitConnection, onError: (error: unknown) => void) {
@@ -35,14 +40,35 @@ export class Taps {
     }
   }
 
+  /** So many are about to be needed: then a permit need not wait for its channel. */
+  prepare(count: number): void {
+    while (this.#count < Math.min(count, mostReady)) {
+      this.#open().then(
+        (opened) => this.#idle.push(opened),
+        () => {},
+      );
+    }
+  }
+
   async #channel(): Promise<OpenChannel> {
     for (let idle = this.#idle.pop(); idle; idle = this.#idle.pop()) if (idle.isOpen) return idle;
-    const opened = await openChannel(this.#connection);
-    opened.onClose((error) => {
-      if (isAcknowledgementTimeout(error)) this.#onError(tooLong(error));
+    return await this.#open();
+  }
+
+  async #open(): Promise<OpenChannel> {
+    this.#count++;
+    const opened = await openChannel(this.#connection).catch((error) => {
+      this.#count--;
+      throw error;
     });
+    opened.onClose((error) => this.#closed(error));
     await opened.call((channel) => channel.prefetch(1));
     return opened;
+  }
+
+  #closed(error: Error): void {
+    this.#count--;
+    if (isAcknowledgementTimeout(error)) this.#onError(tooLong(error));
   }
 }
 
