@@ -13,23 +13,16 @@ export function messageIn(raw: Raw): Message {
   requireThat(typeof raw.id === 'string' && raw.id !== '', 'has no `id`');
   requireThat(typeof raw.task === 'string' && raw.task !== '', 'has no `task`');
   requireThat(Array.isArray(raw.args), 'has no list of `args`');
-  for (const field of numbers)
-    requireThat(Number.isFinite(raw[field]), `has a \`${field}\` that is not a number`);
+  for (const field of numbers) if (!Number.isFinite(raw[field])) refuse(field, 'a number');
   for (const field of optionalNumbers) {
-    requireThat(
-      raw[field] === undefined || Number.isFinite(raw[field]),
-      `has a \`${field}\` that is not a number`,
-    );
+    if (raw[field] !== undefined && !Number.isFinite(raw[field])) refuse(field, 'a number');
   }
   for (const field of optionalTexts) {
-    requireThat(
-      raw[field] === undefined || typeof raw[field] === 'string',
-      `has a \`${field}\` that is not a text`,
-    );
+    if (raw[field] !== undefined && typeof raw[field] !== 'string') refuse(field, 'a text');
   }
   requireThat(raw.kwargs === undefined || isObject(raw.kwargs), 'has `kwargs` that are not an object');
-  requireThat(holdsNumbers(raw.retry, ['max', 'delay']), 'has a `retry` that is none');
-  requireThat(holdsNumbers(raw.timeLimit, ['soft', 'hard']), 'has a `timeLimit` that is none');
+  requireThat(holdsNumbers(raw.retry, retryFields), 'has a `retry` that is none');
+  requireThat(holdsNumbers(raw.timeLimit, timeLimitFields), 'has a `timeLimit` that is none');
   requireThat(raw.reply === undefined || isReply(raw.reply), 'has a `reply` that is none');
   if (raw.shares !== undefined) raw.shares = sharesIn(raw.shares);
   return raw as unknown as Message;
@@ -38,6 +31,8 @@ export function messageIn(raw: Raw): Message {
 const numbers = ['retries', 'deferrals', 'priority', 'sentAt'] as const;
 const optionalNumbers = ['expires', 'eta', 'deferredAt', 'losses', 'moves'] as const;
 const optionalTexts = ['booking', 'refusedBy', 'origin', 'parentId', 'rootId'] as const;
+const retryFields = ['max', 'delay'];
+const timeLimitFields = ['soft', 'hard'];
 
 function sharesIn(raw: unknown): (Share | null)[] {
   requireThat(Array.isArray(raw), 'has `shares` that are not a list');
@@ -80,6 +75,10 @@ function isShare(share: Share | null): boolean {
   return (
     share === null || (typeof share?.key === 'string' && Number.isInteger(share.weight) && share.weight >= 1)
   );
+}
+
+function refuse(field: string, what: string): never {
+  throw new MalformedMessageError(`the message has a \`${field}\` that is not ${what}`);
 }
 
 function requireThat(holds: boolean, complaint: string): void {

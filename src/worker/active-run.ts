@@ -11,6 +11,7 @@ import type { Lease } from '../locks/lease.js';
 import type { PermitHandle, PermitUser } from '../locks/permit.js';
 import { scope } from '../locks/scope.js';
 import type { Message } from '../message.js';
+import type { Soon } from '../soon.js';
 import { argumentsOf } from '../tasks/arguments.js';
 import { Later, type RunContext } from '../tasks/context.js';
 import type { TaskRecord } from '../tasks/task.js';
@@ -36,14 +37,16 @@ export class ActiveRun implements PermitUser {
   readonly startedAt: number;
   /** It is not waited for any longer, and has not returned. */
   abandoned = false;
-  readonly end: Promise<BodyEnd>;
+  /** At once when the body made no promise. */
+  readonly end: Soon<BodyEnd>;
 
   readonly #clock: Clock;
   readonly #grace: number;
   readonly #permits: readonly PermitHandle[];
   #timer: Cancel | undefined;
   #overdue: TimeLimitError | undefined;
-  #give!: (end: BodyEnd) => void;
+  #ended: BodyEnd | undefined;
+  #give: ((end: BodyEnd) => void) | undefined;
   #hasReturned = false;
   #whenReturned: (() => void) | undefined;
 
@@ -66,34 +69,44 @@ export class ActiveRun implements PermitUser {
     this.startedAt = options.startedAt;
     this.#clock = options.clock;
     this.#grace = options.grace;
-    this.end = new Promise((give) => {
-      this.#give = give;
-    });
     this.#limitTime(record, delivery.message);
     for (const permit of this.#permits) permit.run = this;
     this.#start(record, argumentsOf(record, delivery.message));
+    this.end =
+      this.#ended ??
+      new Promise((give) => {
+        this.#give = give;
+      });
   }
 
   #start(record: TaskRecord, args: readonly unknown[]): void {
     try {
       const value = scope.run(this.context, bodyOf, record, args);
-      if (value instanceof Promise) value.then(this.#onValue, this.#onError);
-      else this.#onValue(value);
+      if (value instanceof Promise) {
+        value.then(
+          (there) => this.#over({ kind: 'returned', value: there }),
+          (error) => this.#threw(error),
+        );
+      } else this.#over({ kind: 'returned', value });
     } catch (error) {
-      this.#onError(error);
+      this.#threw(error);
     }
   }
 
-  readonly #onValue = (value: unknown): void => this.#ended({ kind: 'returned', value });
+  #threw(error: unknown): void {
+    this.#over(error instanceof Later ? { kind: 'later', later: error } : { kind: 'threw', error });
+  }
 
-  readonly #onError = (error: unknown): void => {
-    this.#ended(error instanceof Later ? { kind: 'later', later: error } : { kind: 'threw', error });
-  };
-
-  #ended(end: BodyEnd): void {
+  #over(end: BodyEnd): void {
     this.#timer?.();
-    this.#give(this.#overdue ? { kind: 'overdue', error: this.#overdue } : end);
+    this.#tell(this.#overdue ? { kind: 'overdue', error: this.#overdue } : end);
     this.#returned();
+  }
+
+  /** What is told first stands. */
+  #tell(end: BodyEnd): void {
+    this.#ended ??= end;
+    this.#give?.(end);
   }
 
   #returned(): void {
@@ -121,7 +134,7 @@ export class ActiveRun implements PermitUser {
   abandon(error: Error): void {
     this.#timer?.();
     this.abandoned = true;
-    this.#give({ kind: 'stuck', error });
+    this.#tell({ kind: 'stuck', error });
     for (const lease of this.leases) lease.abandon();
     // A worker that stops does not keep the slot for it either.
     if (error instanceof ShutdownError) this.#returned();

@@ -5,14 +5,16 @@ import { ConfigError, CoordinatorUnavailableError, MessageError } from '../error
 import type { Lease } from '../locks/lease.js';
 import type { Terms } from '../locks/terms.js';
 import type { Message } from '../message.js';
+import { type Soon, whenThere } from '../soon.js';
 import type { App } from '../tasks/app.js';
 import { misfit } from '../tasks/arguments.js';
 import { RunContext } from '../tasks/context.js';
 import type { TaskRecord } from '../tasks/task.js';
-import { ActiveRun } from './active-run.js';
+import { ActiveRun, type BodyEnd } from './active-run.js';
 import type { Admission, Admitted } from './admission.js';
 import { type Conclusion, failed } from './conclusion.js';
 import { late, waited } from './deferral.js';
+import { withMessage } from './delivery.js';
 import type { Doormen } from './doormen.js';
 import type { Journal } from './journal.js';
 import { PutOff } from './put-off.js';
@@ -52,31 +54,32 @@ export class Runner {
   }
 
   /** Runs it, under the lease that is in hand already, if there is one. */
-  run(delivery: Delivery, inHand?: Lease): Promise<Ended> {
+  run(delivery: Delivery, inHand?: Lease): Soon<Ended> {
     const held = heldOf(inHand);
     const record = this.#host.app.tasks.get(delivery.message.task);
     if (!record) {
       const reason = `no task "${delivery.message.task}" is known here`;
-      return Promise.resolve(this.#aside(delivery, reason, held));
+      return this.#aside(delivery, reason, held);
     }
-    if (this.#isUnwanted(delivery, record)) return Promise.resolve(this.#unwanted(delivery, record, held));
+    if (this.#isUnwanted(delivery, record)) return this.#unwanted(delivery, record, held);
     const wrong = delivery.message.kwargs && misfit(record, delivery.message);
-    if (wrong) return Promise.resolve({ ...failed(this.#host.journal, delivery, wrong), leases: held });
+    if (wrong) return { ...failed(this.#host.journal, delivery, wrong), leases: held };
     if (record.limits.length > 0) return this.#limited(delivery, record, inHand, held);
     this.#host.spares.giveBack();
     return this.#body(delivery, record, none, held, none);
   }
 
-  async #limited(
+  #limited(
     delivery: Delivery,
     record: TaskRecord,
     inHand: Lease | undefined,
     held: readonly Lease[],
-  ): Promise<Ended> {
+  ): Soon<Ended> {
     try {
       const admission = this.#host.admission.enter(delivery, record, inHand);
-      const admitted = admission instanceof Promise ? await admission : admission;
-      return await this.#admitted(delivery, record, admitted, inHand);
+      const ended = whenThere(admission, (admitted) => this.#admitted(delivery, record, admitted, inHand));
+      if (!(ended instanceof Promise)) return ended;
+      return ended.catch((error) => this.#notAdmitted(delivery, error, held));
     } catch (error) {
       return this.#notAdmitted(delivery, error, held);
     }
@@ -89,13 +92,13 @@ export class Runner {
     admitted: Admitted,
     inHand: Lease | undefined,
     until?: number,
-  ): Promise<Ended> {
+  ): Soon<Ended> {
     const { entry, all, message } = admitted;
     if (entry.kind !== 'entered') return this.#refused(delivery, record, admitted, inHand, until);
     const [own] = all;
     const behind = own && all.length === 1 && !inHand && this.#host.doormen.standsFor(own.resource);
     if (behind && entry.leases.length === 1 && this.#putOff.mayGoBehind(delivery, message, own)) {
-      return Promise.resolve({ ...this.#putOff.behind(delivery, message, own), leases: entry.leases });
+      return { ...this.#putOff.behind(delivery, message, own), leases: entry.leases };
     }
     return this.#body(withMessage(delivery, message), record, all, heldOf(inHand), entry.leases);
   }
@@ -163,17 +166,18 @@ export class Runner {
     return this.#aside(delivery, reason, leases);
   }
 
-  async #body(
+  /** Nor is this: a body that makes no promise has ended when it returns. */
+  #body(
     delivery: Delivery,
     record: TaskRecord,
     all: readonly Terms[],
     held: readonly Lease[],
     leases: readonly Lease[],
-  ): Promise<Ended> {
+  ): Soon<Ended> {
     // What it came with, and has no use for, goes to others at once.
     for (const lease of held) if (!leases.includes(lease)) void lease.release();
     if (this.#host.stopping.aborted) return putBack(delivery, leases);
-    const { journal, app, active, conclusion } = this.#host;
+    const { journal, app, active } = this.#host;
     const startedAt = app.clock.now();
     // One may have been lost while the next was waited for, or while another body kept the event loop.
     if (!leases.every((lease) => lease.check(startedAt))) return putBack(delivery, leases);
@@ -182,15 +186,28 @@ export class Runner {
     // Before the body tells of its progress. A store keeps what it is given in the order in which it was asked.
     const told = record.settings.trackStates ? journal.keep(delivery, { state: 'started' }) : undefined;
     const run = this.#start(delivery, record, all, leases, startedAt);
+    if (!(run.end instanceof Promise)) return this.#judged(run, record, all, run.end, told);
     active.add(run);
-    const end = await run.end;
+    return run.end.then((end) => this.#judged(run, record, all, end, told));
+  }
+
+  #judged(
+    run: ActiveRun,
+    record: TaskRecord,
+    all: readonly Terms[],
+    end: BodyEnd,
+    told: Promise<void> | undefined,
+  ): Ended {
+    const { journal, app, active, conclusion, admission } = this.#host;
+    const { leases } = run;
     const returned = end.kind === 'stuck' ? run.returned() : undefined;
     if (returned) void returned.then(() => active.delete(run));
     else active.delete(run);
     const now = app.clock.now();
-    if (all.length > 0) this.#host.admission.longestRuns.saw(all, now - startedAt);
+    if (all.length > 0) admission.longestRuns.saw(all, now - run.startedAt);
     try {
-      return { ...conclusion.of(run, record, all, end, now), leases, returned, told };
+      const { outcome, state, park } = conclusion.of(run, record, all, end, now);
+      return { outcome, state, park, leases, returned, told };
     } catch (error) {
       // Ours, not the task's; but the permits must go on and the message must end.
       journal.error(error);
@@ -266,20 +283,6 @@ const none: readonly never[] = [];
 
 function heldOf(inHand: Lease | undefined): readonly Lease[] {
   return inHand ? [inHand] : none;
-}
-
-/** The delivery with what was worked out about its message, so that whoever has it next need not do it again. */
-function withMessage(delivery: Delivery, message: Message): Delivery {
-  if (message === delivery.message) return delivery;
-  const { queue, room, losses, revoked } = delivery;
-  return {
-    message,
-    queue,
-    room,
-    losses,
-    revoked,
-    settle: (outcome) => delivery.settle(outcome),
-  };
 }
 
 /** A body that releases its permit early gives it back for good. */

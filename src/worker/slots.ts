@@ -1,6 +1,5 @@
 import type { Consumer, Delivery, Outcome } from '../brokers/broker.js';
-import { type Clock, sleep } from '../clock.js';
-import { ClosedError } from '../errors.js';
+import type { Clock } from '../clock.js';
 import { inTime } from '../in-time.js';
 import type { Lease } from '../locks/lease.js';
 import { noScope, scope } from '../locks/scope.js';
@@ -8,14 +7,13 @@ import type { Terms } from '../locks/terms.js';
 import type { Doormen } from './doormen.js';
 import type { Journal } from './journal.js';
 import type { Runner } from './run.js';
+import { Settlements } from './settlements.js';
 import type { Spares } from './spares.js';
 import { takeInTime } from './take.js';
 import type { Ended } from './verdict.js';
 
 /** As many turns follow each other at once. */
 const burst = 250;
-/** A settlement that failed is repeated after these pauses, in milliseconds; the last one again and again. */
-const settlePauses = [100, 500, 2_000];
 
 /** How long a permit to be handed on waits for the state of the run before to be kept, in milliseconds. */
 const longestKeeping = 50;
@@ -40,6 +38,7 @@ export class Slots {
   readonly #consumer: Consumer;
   readonly #journal: Journal;
   readonly #clock: Clock;
+  readonly #settlements: Settlements;
   #busy = 0;
   #turns = 0;
   #whenFree: (() => void)[] = [];
@@ -59,6 +58,7 @@ export class Slots {
     this.#spares = parts.spares;
     this.#consumer = parts.consumer;
     this.#journal = parts.journal;
+    this.#settlements = new Settlements(parts);
   }
 
   /** Those that hold a delivery. */
@@ -68,8 +68,10 @@ export class Slots {
 
   start(delivery: Delivery, lease?: Lease): void {
     this.#busy++;
+    const turn = { delivery, lease };
     // Whatever brought it here, it is no part of the run that has just ended: neither its scope nor its memory.
-    scope.run(noScope, () => void this.#work({ delivery, lease }));
+    if (scope.getStore() === noScope) this.#begin(turn);
+    else scope.run(noScope, () => this.#begin(turn));
   }
 
   /** Does what may start a delivery: until it is over, the slots are not all free. */
@@ -90,32 +92,62 @@ export class Slots {
   /** As a process that dies: what runs may go on, but nobody hears of it. */
   kill(): void {
     this.#dead = true;
+    this.#settlements.kill();
   }
 
-  async #work(first: Turn): Promise<void> {
+  #begin(turn: Turn): void {
     try {
-      for (let turn: Turn | undefined = first; turn; turn = await this.#turn(turn)) {
-        // Chains of short runs must leave timers their turn.
-        if (++this.#turns % burst === 0) await new Promise((resolve) => setImmediate(resolve));
+      const ended = this.#runner.run(turn.delivery, turn.lease);
+      if (ended instanceof Promise) ended.then((there) => this.#end(turn, there), this.#broken);
+      else this.#end(turn, ended);
+    } catch (error) {
+      this.#broken(error);
+    }
+  }
+
+  /** Most end plainly. They are told apart for their speed: one whose body made no promise costs none. */
+  #end(turn: Turn, ended: Ended): void {
+    try {
+      if (this.#dead) {
+        this.#freed();
+      } else if (this.#isPlain(turn.delivery, ended)) {
+        this.#giveBack(ended.leases);
+        this.#settlements.settle(turn.delivery, ended.outcome, this.#freed);
+      } else {
+        void this.#goOn(turn, ended);
       }
     } catch (error) {
-      this.#journal.error(error);
+      this.#broken(error);
     }
-    this.#freed();
   }
 
-  #freed(): void {
+  async #goOn(first: Turn, ended: Ended): Promise<void> {
+    try {
+      let turn = await this.#next(first, ended);
+      while (turn) {
+        // Chains of short runs must leave timers their turn.
+        if (++this.#turns % burst === 0) await new Promise((resolve) => setImmediate(resolve));
+        turn = await this.#next(turn, await this.#runner.run(turn.delivery, turn.lease));
+      }
+      this.#freed();
+    } catch (error) {
+      this.#broken(error);
+    }
+  }
+
+  /** Ours, not the task's: the delivery comes back when this consumer ends. */
+  readonly #broken = (error: unknown): void => {
+    this.#journal.error(error);
+    this.#freed();
+  };
+
+  readonly #freed = (): void => {
     this.#busy--;
     if (this.#busy === 0) for (const tell of this.#whenFree.splice(0)) tell();
-  }
+  };
 
-  async #turn({ delivery, lease }: Turn): Promise<Turn | undefined> {
-    const ended = await this.#runner.run(delivery, lease);
+  async #next({ delivery }: Turn, ended: Ended): Promise<Turn | undefined> {
     if (this.#dead) return undefined;
-    if (this.#isPlain(delivery, ended)) {
-      this.#giveBack(ended.leases);
-      return await this.#settle(delivery, ended.outcome);
-    }
     if (ended.returned) {
       // The caller need not wait for a body that does not stop.
       await this.#keep(delivery, ended);
@@ -125,7 +157,7 @@ export class Slots {
     return ended.park ? await this.#park(delivery, ended, ended.park) : await this.#finish(delivery, ended);
   }
 
-  /** Most end so: nothing is to be kept, and nothing is parked that a permit could go on to. It is told apart for its speed. */
+  /** Nothing is to be kept, and nothing is parked that a permit could go on to. */
   #isPlain(delivery: Delivery, { state, park, returned }: Ended): boolean {
     if (park || returned || this.#doormen.any) return false;
     return !state || !this.#journal.wants(delivery.message, state);
@@ -152,7 +184,7 @@ export class Slots {
     if (next && inTime !== false) return await this.#takeNext(delivery, outcome, next);
     void next?.release();
     await kept;
-    return await this.#settle(delivery, outcome);
+    return await this.#settlements.settled(delivery, outcome);
   }
 
   /** The lease that the slot goes on with, if it does. The others are given back. */
@@ -182,20 +214,6 @@ export class Slots {
     );
   }
 
-  /** Until the broker says yes or no: a delivery that is not settled keeps its slot, and its message from everybody. */
-  async #settle(delivery: Delivery, outcome: Outcome): Promise<undefined> {
-    for (let tries = 0; !this.#dead; tries++) {
-      try {
-        if (!(await delivery.settle(outcome))) this.#journal.tell('task.void', delivery, {});
-        return undefined;
-      } catch (error) {
-        this.#journal.error(error);
-        if (error instanceof ClosedError) return undefined;
-        await sleep(this.#clock, settlePauses[tries] ?? (settlePauses.at(-1) as number));
-      }
-    }
-  }
-
   async #takeNext(delivery: Delivery, outcome: Outcome, lease: Lease): Promise<Turn | undefined> {
     try {
       const { resource, weight } = lease;
@@ -211,7 +229,7 @@ export class Slots {
     } catch (error) {
       this.#journal.error(error);
       void lease.release();
-      await this.#settle(delivery, outcome);
+      await this.#settlements.settled(delivery, outcome);
     }
     await lease.release();
     return undefined;

@@ -11,37 +11,38 @@ export class Batch {
   readonly lane: Lane;
   readonly deliveries: RedisDelivery[] = [];
   readonly settlements: Settlement[] = [];
+  /** Whether they were still this consumer's; rejects when that is not known. */
+  readonly answer: Promise<boolean>;
   readonly #hand: Hand;
-  readonly #resolves: ((settled: boolean) => void)[] = [];
-  readonly #rejects: ((error: unknown) => void)[] = [];
+  #resolve!: (settled: boolean) => void;
+  #reject!: (error: unknown) => void;
 
   constructor(lane: Lane, hand: Hand) {
     this.lane = lane;
     this.#hand = hand;
+    this.answer = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
   }
 
   get isFull(): boolean {
     return this.deliveries.length >= largest;
   }
 
-  /** Resolves with whether it was still this consumer's; rejects when that is not known. */
-  add(delivery: RedisDelivery, settlement: Settlement): Promise<boolean> {
+  add(delivery: RedisDelivery, settlement: Settlement): void {
     this.deliveries.push(delivery);
     this.settlements.push(settlement);
-    return new Promise((resolve, reject) => {
-      this.#resolves.push(resolve);
-      this.#rejects.push(reject);
-    });
   }
 
   settled(settled: boolean): void {
     this.#hand.ended(this);
-    for (const resolve of this.#resolves) resolve(settled);
+    this.#resolve(settled);
   }
 
   failed(error: unknown): void {
     this.#hand.back(this);
-    for (const reject of this.#rejects) reject(error);
+    this.#reject(error);
   }
 }
 
@@ -54,6 +55,7 @@ export class Settling {
     this.#hand = hand;
   }
 
+  /** All of a batch have one answer. */
   add(delivery: RedisDelivery, settlement: Settlement): Promise<boolean> {
     const { lane } = delivery;
     let batch = this.#batches.find((other) => other.lane === lane && !other.isFull);
@@ -61,7 +63,8 @@ export class Settling {
       batch = new Batch(lane, this.#hand);
       this.#batches.push(batch);
     }
-    return batch.add(delivery, settlement);
+    batch.add(delivery, settlement);
+    return batch.answer;
   }
 
   /** What has come together since. Whoever takes it sends it now: the slots are free from here on. */
