@@ -91,8 +91,12 @@ export const redis: CoordinatorBench = {
   countRequests: countCommands,
 };
 
+/** The two commands that a lock of this kind cannot do without. */
+const bare = 'SET NX PX and EVALSHA';
+
 async function pairs(url: string): Promise<PairBench> {
   const client = new Redis(url);
+  const deletion = (await client.script('LOAD', deleteOwn)) as string;
   const single = new Redlock([client] as never, {} as never, {} as never);
   const coordinator = redisCoordinator(url);
   const locks = createLocks({
@@ -100,7 +104,7 @@ async function pairs(url: string): Promise<PairBench> {
     resources: { 'text-*': { layout: 'string' }, 'pool-*': { capacity: 10 } },
   });
   const mutexes: PairCases = {
-    'SET NX PX and DEL': { pairFor: () => setAndDelete(client) },
+    [bare]: { pairFor: () => barePair(client, deletion) },
     'string mutex': { pairFor: acquirePair(locks, 'text') },
     'native mutex': { pairFor: acquirePair(locks) },
     'redis-semaphore Mutex': { pairFor: () => theirs(() => new Mutex(client, newName())) },
@@ -113,7 +117,7 @@ async function pairs(url: string): Promise<PairBench> {
   return {
     groups: [mutexes, semaphores],
     bars: (keys) => ({
-      'string mutex': { to: 'SET NX PX and DEL', bar: atLeast(keys === 1 ? 0.95 : 1.2) },
+      'string mutex': { to: bare, bar: atLeast(keys === 1 ? 0.95 : 1.2) },
       'native semaphore of 10': { to: 'redis-semaphore Semaphore(10)', bar: atLeast(1) },
     }),
     end: async () => {
@@ -124,12 +128,15 @@ async function pairs(url: string): Promise<PairBench> {
   };
 }
 
-/** Unsafe, and the least there is: it deletes the key whoever has it. */
-function setAndDelete(client: Redis) {
+const deleteOwn = 'return redis.call("GET", KEYS[1]) == ARGV[1] and redis.call("DEL", KEYS[1]) or 0';
+
+/** The least that is safe: `deletion` compares before it deletes, for the key may be another's by then. */
+function barePair(client: Redis, deletion: string) {
   const name = newName();
   return async () => {
-    await client.set(name, randomBytes(16).toString('hex'), 'PX', lease, 'NX');
-    await client.del(name);
+    const value = randomBytes(16).toString('hex');
+    await client.set(name, value, 'PX', lease, 'NX');
+    await client.evalsha(deletion, 1, name, value);
   };
 }
 
