@@ -1,7 +1,12 @@
 import type { Clock } from './clock.js';
 
 /** The answer, if it comes within so many milliseconds; else a rejection with what `late` says. */
-export function inTime<T>(clock: Clock, answer: Promise<T>, ms: number, late: () => unknown): Promise<T> {
+export function inTime<T>(
+  clock: Pick<Clock, 'after'>,
+  answer: Promise<T>,
+  ms: number,
+  late: () => unknown,
+): Promise<T> {
   return new Promise((resolve, reject) => {
     const cancel = clock.after(ms, () => reject(late()));
     answer.then(

@@ -10,7 +10,7 @@ const courtesy = 100;
  * library is trusted with it: one call that never ends would keep everybody waiting who comes after it.
  */
 export function answered<T>(
-  clock: Clock,
+  clock: Pick<Clock, 'after'>,
   coordinator: string,
   answer: Promise<T>,
   timeout: number,

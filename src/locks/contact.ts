@@ -1,4 +1,5 @@
 import { type Clock, jittered } from '../clock.js';
+import type { Deadlines } from '../deadlines.js';
 import { CoordinatorUnavailableError } from '../errors.js';
 import type { Events } from '../events.js';
 import type { Soon } from '../soon.js';
@@ -33,6 +34,7 @@ interface Outage {
 export class Contact {
   readonly #coordinator: Coordinator;
   readonly #clock: Clock;
+  readonly #deadlines: Deadlines;
   readonly #events: Events<LockEvents>;
   readonly #timeout: number;
   readonly #onBack: () => void;
@@ -43,6 +45,7 @@ export class Contact {
     options: {
       readonly coordinator: Coordinator;
       readonly clock: Clock;
+      readonly deadlines: Deadlines;
       readonly events: Events<LockEvents>;
       readonly callTimeout: number;
     },
@@ -50,6 +53,7 @@ export class Contact {
   ) {
     this.#coordinator = options.coordinator;
     this.#clock = options.clock;
+    this.#deadlines = options.deadlines;
     this.#events = options.events;
     this.#timeout = options.callTimeout;
     this.#onBack = onBack;
@@ -68,8 +72,16 @@ export class Contact {
   async book(request: BookRequest): Promise<Booking> {
     const outage = this.#outage;
     if (outage && !this.#mayProbe(outage)) throw this.unavailable(outage.error);
-    const answer = (async () => await this.#coordinator.book(request))();
-    return await this.#answered(answer, outage);
+    const before = this.#answers;
+    try {
+      const answer = (async () => await this.#coordinator.book(request))();
+      const booking = await answered(this.#deadlines, this.#coordinator.kind, answer, this.#timeout);
+      this.#heard();
+      return booking;
+    } catch (error) {
+      this.#judge(error, outage, before);
+      throw error;
+    }
   }
 
   #mayProbe(outage: Outage): boolean {
@@ -84,9 +96,13 @@ export class Contact {
     request: EnterRequest,
     unknown: Unknown,
   ): Promise<Entered> {
+    const before = this.#answers;
     try {
-      return await this.#answered(answer, outage);
+      const entered = await answered(this.#deadlines, this.#coordinator.kind, answer, this.#timeout);
+      this.#heard();
+      return entered;
     } catch (error) {
+      this.#judge(error, outage, before);
       if (error instanceof CoordinatorUnavailableError) {
         unknown.lost?.(request);
         answer.then(
@@ -98,21 +114,10 @@ export class Contact {
     }
   }
 
-  async #answered<T>(answer: Promise<T>, probed: Outage | undefined): Promise<T> {
-    const before = this.#answers;
-    try {
-      const value = await answered(this.#clock, this.#coordinator.kind, answer, this.#timeout);
-      this.#heard();
-      return value;
-    } catch (error) {
-      if (error instanceof CoordinatorUnavailableError) {
-        // If others were answered meanwhile, this one failed alone.
-        if (before === this.#answers) this.#failed(error, probed);
-      } else {
-        this.#heard();
-      }
-      throw error;
-    }
+  #judge(error: unknown, probed: Outage | undefined, before: number): void {
+    if (!(error instanceof CoordinatorUnavailableError)) this.#heard();
+    // If others were answered meanwhile, this one failed alone.
+    else if (before === this.#answers) this.#failed(error, probed);
   }
 
   #failed(error: unknown, probed: Outage | undefined): void {

@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.js';
 import type { Crowd } from '../crowd.js';
+import type { Deadlines } from '../deadlines.js';
 import { BusyError, CoordinatorUnavailableError, LockTimeoutError } from '../errors.js';
 import type { Soon } from '../soon.js';
 import type { Busy } from './coordinator.js';
@@ -12,6 +13,7 @@ import type { Terms } from './terms.js';
 /** What the entrance needs of its locks. */
 export interface EntranceHost {
   readonly clock: Clock;
+  readonly deadlines: Deadlines;
   /** All who wait for something. */
   readonly waiting: Crowd<Patience>;
   party(terms: Terms): Party;
@@ -32,13 +34,11 @@ export class Entrance {
   }
 
   /** A lease within `wait` milliseconds. Throws what `Locks.acquire` says. */
-  async enter(terms: Terms, wait: number, signal: AbortSignal | undefined): Promise<Lease> {
+  enter(terms: Terms, wait: number, signal: AbortSignal | undefined): Soon<Lease> {
     const mayTry = wait === 0 || !this.#lines.has(terms.resource);
     const tried = mayTry ? this.#host.party(terms).try(terms, { id: this.#host.newClaim() }) : undefined;
     if (tried && !(tried instanceof Promise) && !('kind' in tried)) return tried;
-    return wait === 0
-      ? await this.#atOnce(terms, tried, signal)
-      : await this.#inTime(terms, tried, wait, signal);
+    return wait === 0 ? this.#atOnce(terms, tried, signal) : this.#inTime(terms, tried, wait, signal);
   }
 
   async #atOnce(
@@ -63,11 +63,11 @@ export class Entrance {
     ms: number,
     signal: AbortSignal | undefined,
   ): Promise<Lease> {
-    const { clock, waiting } = this.#host;
+    const { deadlines, waiting } = this.#host;
     const arrival = this.#arrivals++;
     let answered = false;
     const reason = () => this.#timedOut(terms, ms, answered);
-    const patience = new Patience(clock, { signal, limit: { ms, reason }, among: waiting });
+    const patience = new Patience(deadlines, { signal, limit: { ms, reason }, among: waiting });
     try {
       const answer = await this.#answerOf(terms, tried, patience);
       answered = answer !== undefined;
@@ -115,8 +115,8 @@ export class Entrance {
   }
 
   /** Lets the next who waits here have it, or gives it back. */
-  async leave(lease: Lease): Promise<void> {
-    if (!this.#passOn(lease)) await lease.release();
+  leave(lease: Lease): Promise<void> {
+    return this.#passOn(lease) ? done : lease.release();
   }
 
   #passOn(lease: Lease, arrival?: number): boolean {
@@ -128,6 +128,8 @@ export class Entrance {
     await Promise.all([...this.#lines.values()].map((line) => line.over));
   }
 }
+
+const done = Promise.resolve();
 
 function release(late: Lease | Busy | undefined): void {
   if (late && !('kind' in late)) void late.release();

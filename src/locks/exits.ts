@@ -1,4 +1,5 @@
 import type { Cancel, Clock } from '../clock.js';
+import type { Deadlines } from '../deadlines.js';
 import type { Events } from '../events.js';
 import type { Soon } from '../soon.js';
 import { answered } from './answer.js';
@@ -21,6 +22,7 @@ const done = Promise.resolve();
 export class Exits {
   readonly #coordinator: Coordinator;
   readonly #clock: Clock;
+  readonly #deadlines: Deadlines;
   readonly #events: Events<LockEvents>;
   readonly #timeout: number;
   #out: Promise<void> | undefined;
@@ -32,17 +34,25 @@ export class Exits {
   #error: unknown;
   #over = false;
 
-  constructor(coordinator: Coordinator, clock: Clock, events: Events<LockEvents>, timeout: number) {
-    this.#coordinator = coordinator;
-    this.#clock = clock;
-    this.#events = events;
-    this.#timeout = timeout;
+  constructor(options: {
+    readonly coordinator: Coordinator;
+    readonly clock: Clock;
+    readonly deadlines: Deadlines;
+    readonly events: Events<LockEvents>;
+    /** Milliseconds. */
+    readonly callTimeout: number;
+  }) {
+    this.#coordinator = options.coordinator;
+    this.#clock = options.clock;
+    this.#deadlines = options.deadlines;
+    this.#events = options.events;
+    this.#timeout = options.callTimeout;
   }
 
   /** Resolves when it was tried once. `patience`: milliseconds for which it is worth trying again. */
   exit(claim: ClaimRef, patience: number): Promise<void> {
     if (this.#over) return done;
-    if (this.#out) return this.#join([{ claim, until: this.#clock.now() + patience }]);
+    if (this.#out || this.#left) return this.#join([{ claim, until: this.#clock.now() + patience }]);
     const answer = this.#ask([claim]);
     if (!(answer instanceof Promise)) return done;
     return this.#follow(answer, [{ claim, until: this.#clock.now() + patience }]);
@@ -73,13 +83,19 @@ export class Exits {
   }
 
   #follow(answer: Promise<void>, all: readonly Leaving[]): Promise<void> {
-    const out = answered(this.#clock, this.#coordinator.kind, answer, this.#timeout)
-      .catch((error) => this.#keep(all, error))
-      .then(() => {
-        if (this.#out === out) this.#out = undefined;
-      });
+    const out = this.#given(answer, all);
     this.#out = out;
     return out;
+  }
+
+  async #given(answer: Promise<void>, all: readonly Leaving[]): Promise<void> {
+    try {
+      await answered(this.#deadlines, this.#coordinator.kind, answer, this.#timeout);
+    } catch (error) {
+      this.#keep(all, error);
+    } finally {
+      this.#out = undefined;
+    }
   }
 
   #keep(all: readonly Leaving[], error: unknown): void {

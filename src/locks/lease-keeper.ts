@@ -1,5 +1,6 @@
 import { type Cancel, type Clock, jittered, type Moment, moment, since } from '../clock.js';
 import { Crowd } from '../crowd.js';
+import type { Deadlines } from '../deadlines.js';
 import type { LossCause } from '../errors.js';
 import type { Events } from '../events.js';
 import type { ClaimRef, Coordinator, Grant, Renewal } from './coordinator.js';
@@ -37,6 +38,7 @@ export class LeaseKeeper {
   constructor(options: {
     coordinator: Coordinator;
     clock: Clock;
+    deadlines: Deadlines;
     events: Events<LockEvents>;
     /** Milliseconds. */
     callTimeout: number;
@@ -48,7 +50,7 @@ export class LeaseKeeper {
     this.#events = options.events;
     this.#callTimeout = options.callTimeout;
     this.#abortGrace = options.abortGrace;
-    this.#exits = new Exits(options.coordinator, options.clock, options.events, options.callTimeout);
+    this.#exits = new Exits(options);
   }
 
   /** Takes charge of a grant that was asked for at `sentAt`, and came at `grantedAt` on the clock's `now`. */

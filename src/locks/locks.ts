@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import { checkObject } from '../check.js';
 import type { Clock } from '../clock.js';
 import { Crowd } from '../crowd.js';
+import { Deadlines } from '../deadlines.js';
 import { type Duration, milliseconds } from '../duration.js';
 import { ClosedError, ConfigError } from '../errors.js';
 import type { Events, Unsubscribe } from '../events.js';
@@ -53,6 +54,8 @@ export interface LocksSettings {
 export class Locks {
   readonly settings: LocksSettings;
   readonly clock: Clock;
+  /** @internal For what is nearly always over in time. */
+  readonly deadlines: Deadlines;
   /** Host, process and incarnation: who holds, for those who look. */
   readonly owner: string;
   /** @internal All who wait for something. */
@@ -71,6 +74,7 @@ export class Locks {
     this.#operators = new Operators(settings);
     this.#isFork = isFork;
     this.clock = settings.clock;
+    this.deadlines = new Deadlines(settings.clock);
     // A pause, say, counts from now on: whatever goes on to the next must be asked for again.
     this.#unsubscribe = settings.events.on('resource.changed', ({ resource }) => {
       for (const { keeper } of this.#parties.values()) keeper.endChains(resource);
@@ -181,6 +185,7 @@ export class Locks {
     await this.#entrance.close();
     this.#unsubscribe();
     await Promise.all([...this.#parties.values()].map((party) => party.close(closed())));
+    this.deadlines.close();
     if (this.#isFork) return;
     await this.settings.opened?.close();
     await this.settings.resources.close();
@@ -195,6 +200,7 @@ export class Locks {
   kill(): void {
     this.#unsubscribe();
     for (const party of this.#parties.values()) party.keeper.kill();
+    this.deadlines.close();
   }
 
   /** @internal Another side with the same resources and leases of its own, as a worker has. */
@@ -215,7 +221,13 @@ export class Locks {
   }
 
   #newParty(coordinator: Coordinator): Party {
-    const party = new Party({ ...this.settings, coordinator, owner: this.owner, placeLife });
+    const party = new Party({
+      ...this.settings,
+      deadlines: this.deadlines,
+      coordinator,
+      owner: this.owner,
+      placeLife,
+    });
     this.#parties.set(coordinator, party);
     return party;
   }

@@ -1,4 +1,5 @@
 import { type Clock, type Moment, moment, since } from '../clock.js';
+import type { Deadlines } from '../deadlines.js';
 import { CoordinatorUnavailableError } from '../errors.js';
 import type { Events } from '../events.js';
 import type { Soon } from '../soon.js';
@@ -25,6 +26,7 @@ import { Turnstile } from './turnstile.js';
 export interface PartyOptions {
   readonly coordinator: Coordinator;
   readonly clock: Clock;
+  readonly deadlines: Deadlines;
   readonly events: Events<LockEvents>;
   readonly owner: string;
   /** The deadline of a coordinator call, in milliseconds. */
@@ -43,7 +45,10 @@ export class Party {
   readonly #turnstile: Turnstile;
   /** Those who stand in line, and for what: when the coordinator is back, they ask again. */
   readonly #standing = new Map<Bell, string>();
-  readonly #asking = new Set<Promise<unknown>>();
+  /** Questions that are out. */
+  #asking = 0;
+  /** Calls back when there are none. */
+  #onQuiet: (() => void) | undefined;
   /** A try is not repeated: what it may have been granted is given back. */
   readonly #giveBack = ({ resource, claims, lease }: EnterRequest): void => {
     for (const { id } of claims) void this.keeper.exit({ resource, id }, lease);
@@ -161,7 +166,7 @@ export class Party {
       timeout: callTimeout,
     };
     const answer = this.#contact.enter(request, unknown);
-    if (answer instanceof Promise) return this.#until(this.#arrived(terms, request, answer, sentAt, unknown));
+    if (answer instanceof Promise) return this.#arrived(terms, request, answer, sentAt, unknown);
     return answer.kind === 'granted' ? this.#granted(terms, answer, sentAt) : answer;
   }
 
@@ -172,13 +177,18 @@ export class Party {
     sentAt: Moment,
     unknown: Unknown,
   ): Promise<Lease[] | Queued | Busy> {
-    const entered = await answer;
-    if (entered.kind !== 'granted') return entered;
-    if (this.#isStale(entered, sentAt)) {
-      unknown.lost?.(request);
-      throw this.#contact.unavailable(new Error('its lease had ended when the answer came'));
+    this.#asking++;
+    try {
+      const entered = await answer;
+      if (entered.kind !== 'granted') return entered;
+      if (this.#isStale(entered, sentAt)) {
+        unknown.lost?.(request);
+        throw this.#contact.unavailable(new Error('its lease had ended when the answer came'));
+      }
+      return this.#granted(terms, entered, sentAt, this.#options.clock.now());
+    } finally {
+      if (--this.#asking === 0) this.#onQuiet?.();
     }
-    return this.#granted(terms, entered, sentAt, this.#options.clock.now());
   }
 
   /** The answer took its time: what it grants may have lapsed on the way. */
@@ -249,16 +259,13 @@ export class Party {
     });
   }
 
-  #until<T>(question: Promise<T>): Promise<T> {
-    const over = () => this.#asking.delete(question);
-    this.#asking.add(question);
-    question.then(over, over);
-    return question;
-  }
-
   /** Waits for what is asked, tells whoever holds something to stop, and gives back what is held, and what is granted yet. */
   async close(reason: Error): Promise<void> {
-    while (this.#asking.size > 0) await Promise.allSettled(this.#asking);
+    while (this.#asking > 0) {
+      await new Promise<void>((resolve) => {
+        this.#onQuiet = resolve;
+      });
+    }
     await this.keeper.close(reason);
   }
 }

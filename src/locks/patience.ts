@@ -26,7 +26,7 @@ export class Patience implements Member {
   /** Is called once when it is over. For one at a time: whatever the waiting is for now. */
   onAbort: (() => void) | undefined;
 
-  constructor(clock: Clock, options: PatienceOptions) {
+  constructor(clock: Pick<Clock, 'after'>, options: PatienceOptions) {
     this.#options = options;
     const { signal, limit, among } = options;
     if (signal?.aborted) {

@@ -40,42 +40,38 @@ export class NativeLayout implements Layout {
     this.#service.mustBeOpen();
     if (line && !wakes.ready) await wakes.begin();
     const { state, ends, line: places, fence, shared } = this.#service.keysOf(resource);
-    const step = { keys: [state, ends, places, fence, shared], args: this.#questionOf(request) };
-    return enteredOf(request, await this.#service.run(enter, resource, step, timeout));
+    const keys = [state, ends, places, fence, shared];
+    const step = { resource, keys, args: [questionOf(request)], common: this.#termsOf(request) };
+    return enteredOf(request, await this.#service.run(enter, step, timeout));
   }
 
-  #questionOf(request: EnterRequest): (string | number)[] {
-    const { weight, capacity, lease, owner, claims } = request;
-    const [first] = claims as [Claim, ...Claim[]];
-    const lines = `${this.#service.wakes.channel}\n${JSON.stringify(owner)}\n${servesOf(first)}\n${first.id}`;
-    return [weight, capacity, Math.ceil(lease), lines, restOf(request)];
+  #termsOf({ weight, capacity, lease, owner, placeLife, line }: EnterRequest): (string | number)[] {
+    return [weight, capacity, Math.ceil(lease), placeLife, line ? 1 : 0, this.#service.partyOf(owner).lines];
   }
 
   async renew(permits: readonly Renewal[], { timeout }: CallOptions): Promise<Map<string, 'kept' | 'lost'>> {
     this.#service.mustBeOpen();
     const answers = permits.map(async ({ resource, id, lease, serves }) => {
       const { state, ends, line } = this.#service.keysOf(resource);
-      const step = { keys: [state, ends, line], args: [id, lease, serves ? servesOf(serves) : ''] };
-      const kept = await this.#service.run(renew, resource, step, timeout);
+      const args = [id, lease, serves ? servesOf(serves) : ''];
+      const kept = await this.#service.run(renew, { resource, keys: [state, ends, line], args }, timeout);
       return [id, kept === 1 ? 'kept' : 'lost'] as const;
     });
     return new Map(await Promise.all(answers));
   }
 
-  async exit(claims: readonly ClaimRef[], { timeout }: CallOptions): Promise<void> {
-    this.#service.mustBeOpen();
-    await Promise.all(
-      claims.map((claim) => this.#service.run(exit, claim.resource, this.#claim(claim), timeout)),
-    );
+  exit(claims: readonly ClaimRef[], { timeout }: CallOptions): Promise<void> {
+    const steps = claims.map((claim) => this.#claim(claim));
+    return this.#service.runAll(exit, steps, timeout);
   }
 
   async evict(claim: ClaimRef, { timeout }: CallOptions): Promise<boolean> {
-    return (await this.#service.run(evict, claim.resource, this.#claim(claim), timeout)) === 1;
+    return (await this.#service.run(evict, this.#claim(claim), timeout)) === 1;
   }
 
   #claim({ resource, id }: ClaimRef) {
     const { state, ends, line, rate, charges } = this.#service.keysOf(resource);
-    return { keys: [state, ends, line, rate, charges], args: [id] };
+    return { resource, keys: [state, ends, line, rate, charges], args: [id] };
   }
 
   async book(request: BookRequest): Promise<Booking> {
@@ -87,15 +83,15 @@ export class NativeLayout implements Layout {
     }
     const { state, rate, charges } = this.#service.keysOf(resource);
     const args = [id, per / limit, per, burst, cost, reach, tolerance, dry ? 1 : 0];
-    const step = { keys: [state, rate, charges], args };
-    const [kind, after] = await this.#service.run(book, resource, step, timeout);
+    const step = { resource, keys: [state, rate, charges], args };
+    const [kind, after] = await this.#service.run(book, step, timeout);
     return kind === 'now' ? { kind } : { kind, after };
   }
 
   async inspect(resource: string, { timeout }: CallOptions): Promise<ResourceState> {
     const { state, ends, line, rate, charges } = this.#service.keysOf(resource);
-    const step = { keys: [state, ends, line, rate, charges], args: [] };
-    return stateOf(resource, await this.#service.run(inspect, resource, step, timeout));
+    const step = { resource, keys: [state, ends, line, rate, charges], args: [] };
+    return stateOf(resource, await this.#service.run(inspect, step, timeout));
   }
 
   async setCapacity(
@@ -104,8 +100,8 @@ export class NativeLayout implements Layout {
     { timeout, expiresIn }: CallOptions & { expiresIn?: number },
   ): Promise<void> {
     const { state, ends, line } = this.#service.keysOf(resource);
-    const step = { keys: [state, ends, line], args: [capacity ?? '', expiresIn ?? ''] };
-    await this.#service.run(setCapacity, resource, step, timeout);
+    const step = { resource, keys: [state, ends, line], args: [capacity ?? '', expiresIn ?? ''] };
+    await this.#service.run(setCapacity, step, timeout);
   }
 
   async pause(
@@ -114,18 +110,17 @@ export class NativeLayout implements Layout {
     { timeout, reason = '' }: CallOptions & { reason?: string },
   ): Promise<void> {
     const { state, ends, line } = this.#service.keysOf(resource);
-    const step = { keys: [state, ends, line], args: [ms, reason] };
-    await this.#service.run(pause, resource, step, timeout);
+    const step = { resource, keys: [state, ends, line], args: [ms, reason] };
+    await this.#service.run(pause, step, timeout);
   }
 }
 
-/** For the script: how long and how a claim may wait, and the claims behind the first. */
-function restOf({ weight, capacity, placeLife, line, claims }: EnterRequest): string {
-  const [first, ...others] = claims as [Claim, ...Claim[]];
-  const rest: (string | number)[] = [placeLife, line ? 1 : 0, redeliveredOf(first)];
-  for (const claim of others) rest.push(claim.id, redeliveredOf(claim), servesOf(claim));
-  const simple = weight <= capacity && (others.length === 0 || 2 * weight > capacity);
-  return `${simple ? '' : '*'}${JSON.stringify(rest)}`;
+/** For the script: the claim in two lines; or all claims, marked, where there may be more to say. */
+function questionOf({ weight, capacity, claims }: EnterRequest): string {
+  const [first] = claims as [Claim, ...Claim[]];
+  const tellsOf = (claim: Claim) => [claim.id, redeliveredOf(claim), servesOf(claim)];
+  const isPlain = weight <= capacity && claims.length === 1 && !first.redelivered;
+  return isPlain ? `${servesOf(first)}\n${first.id}` : `*${JSON.stringify(claims.flatMap(tellsOf))}`;
 }
 
 /** The message whose earlier run is to be waited for, if any. */

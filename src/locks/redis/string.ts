@@ -1,5 +1,4 @@
 import { ConfigError } from '../../errors.js';
-import type { Script } from '../../redis/script.js';
 import type {
   Booking,
   CallOptions,
@@ -14,7 +13,7 @@ import type {
 import type { Step } from './batches.js';
 import { stringFeatures } from './features.js';
 import type { Layout } from './layout.js';
-import { otherLayout, redeliveredOf, servesOf } from './native.js';
+import { otherLayout, servesOf } from './native.js';
 import {
   enterString,
   evictString,
@@ -56,22 +55,17 @@ export class StringLayout implements Layout {
     const [claim] = claims as [Claim];
     const name = this.#nameOf(resource);
     const { fence, pause, state } = this.#service.keysOf(name);
-    const begin = beginOf(claim);
-    const args = [
-      begin + this.#restOf(request, claim),
-      Buffer.byteLength(begin),
-      Math.ceil(lease),
-      redeliveredOf(claim),
-    ];
-    const step = { keys: [name, fence, pause, state], args };
-    const reply = await this.#service.run(enterString, resource, step, timeout);
+    const keys = [name, fence, pause, state];
+    const common = [Math.ceil(lease), this.#restOf(request), claim.redelivered ? 1 : 0];
+    const step = { resource, keys, args: [beginOf(claim), servesOf(claim)], common };
+    const reply = await this.#service.run(enterString, step, timeout);
     if (Array.isArray(reply)) return refusalOf(request, reply);
     return { kind: 'granted', grants: [{ id: claim.id, token: BigInt(reply), lease }], capacity: 1 };
   }
 
-  /** The rest of the value: for those who look, as is the time, which is this side's. */
-  #restOf({ owner }: EnterRequest, claim: Claim): string {
-    return `${JSON.stringify([owner, this.#service.wakes.channel, Date.now()]).slice(1)}\n${servesOf(claim)}`;
+  /** The rest of the value's first line: for those who look, as is the time, which is this side's. */
+  #restOf({ owner }: EnterRequest): string {
+    return `${this.#service.partyOf(owner).list},${Date.now()}]`;
   }
 
   async renew(permits: readonly Renewal[], { timeout }: CallOptions): Promise<Map<string, 'kept' | 'lost'>> {
@@ -79,29 +73,30 @@ export class StringLayout implements Layout {
     const answers = permits.map(async (permit) => {
       const serves = permit.serves ? servesOf(permit.serves) : '';
       const args = [beginOf(permit), Math.ceil(permit.lease), serves];
-      const kept = await this.#onKey(renewString, permit, args, timeout);
+      const kept = await this.#service.run(renewString, this.#onKey(permit, args), timeout);
       return [permit.id, kept === 1 ? 'kept' : 'lost'] as const;
     });
     return new Map(await Promise.all(answers));
   }
 
-  async exit(claims: readonly ClaimRef[], { timeout }: CallOptions): Promise<void> {
-    this.#service.mustBeOpen();
-    await Promise.all(claims.map((claim) => this.#onKey(exitString, claim, [beginOf(claim)], timeout)));
+  exit(claims: readonly ClaimRef[], { timeout }: CallOptions): Promise<void> {
+    const steps = claims.map((claim) => this.#onKey(claim, [beginOf(claim)]));
+    return this.#service.runAll(exitString, steps, timeout);
   }
 
   async evict(claim: ClaimRef, { timeout }: CallOptions): Promise<boolean> {
-    return (await this.#onKey(evictString, claim, [beginOf(claim), claim.id], timeout)) === 1;
+    const step = this.#onKey(claim, [beginOf(claim), claim.id]);
+    return (await this.#service.run(evictString, step, timeout)) === 1;
   }
 
-  #onKey(script: Script, { resource }: ClaimRef, args: Step['args'], timeout: number): Promise<unknown> {
-    return this.#service.run(script, resource, { keys: [this.#nameOf(resource)], args }, timeout);
+  #onKey({ resource }: ClaimRef, args: Step['args']): Step {
+    return { resource, keys: [this.#nameOf(resource)], args };
   }
 
   async inspect(resource: string, { timeout }: CallOptions): Promise<ResourceState> {
     const name = this.#nameOf(resource);
-    const step = { keys: [name, this.#service.keysOf(name).pause], args: [] };
-    const reply = await this.#service.run(inspectString, resource, step, timeout);
+    const step = { resource, keys: [name, this.#service.keysOf(name).pause], args: [] };
+    const reply = await this.#service.run(inspectString, step, timeout);
     const [time, value, left, reason, pauseLeft] = reply;
     const now = Number(time);
     const paused = { until: Math.round(now + pauseLeft), ...(reason !== '' && { reason }) };
@@ -130,12 +125,8 @@ export class StringLayout implements Layout {
     { timeout, reason = '' }: CallOptions & { reason?: string },
   ): Promise<void> {
     const { fence, pause } = this.#service.keysOf(this.#nameOf(resource));
-    await this.#service.run(
-      pauseString,
-      resource,
-      { keys: [fence, pause], args: [Math.ceil(ms), reason] },
-      timeout,
-    );
+    const step = { resource, keys: [fence, pause], args: [Math.ceil(ms), reason] };
+    await this.#service.run(pauseString, step, timeout);
   }
 }
 

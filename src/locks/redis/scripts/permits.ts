@@ -8,10 +8,8 @@ import { ask, clock, steps } from './steps.js';
  * the next question.
  *
  * KEYS  state ends line fence shared
- * ARGV  weight capacity lease
- *       channel, owner, serves and id of the first claim, in lines
- *       a JSON array of placeLife, line(1|0), the first claim's message(if redelivered), and of each further claim: id,
- *       message(if redelivered), serves; with * before it where several may be granted, or none can be
+ * ARGV  of all: weight capacity lease placeLife line(1|0) party(channel and owner, in lines)
+ *       serves and id of the claim, in lines; or * and a JSON array of id, message(if redelivered) and serves of each claim
  * reply TOKEN | granted CAPACITY ALSO_DECLARED TOKEN… | queued AHEAD RETRY_AFTER | busy RETRY_AFTER OWN_UNTIL |
  *       heavy CAPACITY | layout | version VERSION
  */
@@ -19,16 +17,20 @@ export const enter = new Script(String.raw`
 -- What a claim on a resource that was used lately, and is free, does without: it is made when it is needed.
 local function more(time)
 ${steps}${clock}${texts}${lone}
-local function questionAt(k)
-  local channel, owner, serves, id = string.match(ARGV[k + 3], '^([^\n]*)\n([^\n]*)\n([^\n]*)\n(.*)$')
-  local rest = cjson.decode(string.match(ARGV[k + 4], '%[.*'))
-  local q = { state = KEYS[k], ends = KEYS[k + 1], line = KEYS[k + 2], fence = KEYS[k + 3], shared = KEYS[k + 4],
-    weight = tonumber(ARGV[k]), capacity = tonumber(ARGV[k + 1]), lease = tonumber(ARGV[k + 2]), channel = channel,
-    owner = owner, placeLife = rest[1], mayWait = rest[2] == 1, claims = { { id = id, message = rest[3], serves = serves } } }
-  for i = 4, #rest, 3 do
-    q.claims[#q.claims + 1] = { id = rest[i], message = rest[i + 1], serves = rest[i + 2] }
-  end
-  return q
+local channel, owner = string.match(ARGV[6], '^([^\n]*)\n(.*)$')
+
+local function claimsIn(text)
+  local serves, id = string.match(text, '^([^*][^\n]*)\n(.*)$')
+  if id then return { { id = id, message = '', serves = serves } } end
+  local all, claims = cjson.decode(string.sub(text, 2)), {}
+  for i = 1, #all, 3 do claims[#claims + 1] = { id = all[i], message = all[i + 1], serves = all[i + 2] } end
+  return claims
+end
+
+local function questionAt(k, text)
+  return { state = KEYS[k], ends = KEYS[k + 1], line = KEYS[k + 2], fence = KEYS[k + 3], shared = KEYS[k + 4],
+    weight = tonumber(ARGV[1]), capacity = tonumber(ARGV[2]), lease = tonumber(ARGV[3]), placeLife = tonumber(ARGV[4]),
+    mayWait = ARGV[5] == '1', channel = channel, owner = owner, claims = claimsIn(text) }
 end
 
 -- Whether it is held in the layout 'string', or was lately.
@@ -156,8 +158,8 @@ end
 end
 
 local enterCrowd
-return function(k, text)
-  local q, hash = questionAt(k), type(text) == 'table'
+return function(k, text, question)
+  local q, hash = questionAt(k, question), type(text) == 'table'
   if hash then text = nil end
   local wrong = wrongVersion(text)
   if wrong then return wrong end
@@ -172,18 +174,20 @@ end
 ${ask}
 local micros = string.sub('00000' .. time[2], -6)
 local now, since = time[1] .. micros, time[1] .. string.sub(micros, 1, 3)
-local other
+local begin = '1 h ' .. ARGV[1] .. ' ' .. now .. ' ' .. since .. ' ' .. since + ARGV[3] .. ' ' .. ARGV[2] .. ' ' .. ARGV[6] .. '\n'
+local life = ARGV[3] + 3000
+local call, other = redis.call, nil
 local replies = {}
-for k = 1, #KEYS, 5 do
+for i = 1, #ARGV - 6 do
+  local k, question = 5 * i - 4, ARGV[i + 6]
   local text = redis.pcall('GET', KEYS[k])
   local last = type(text) == 'string' and string.match(text, '^1 i (%d+)$')
-  if last and last < now and string.byte(ARGV[k + 4]) == 91 then
-    redis.call('SET', KEYS[k], '1 h ' .. ARGV[k] .. ' ' .. now .. ' ' .. since .. ' ' .. since + ARGV[k + 2] .. ' '
-      .. ARGV[k + 1] .. ' ' .. ARGV[k + 3], 'PX', ARGV[k + 2] + 3000)
-    replies[#replies + 1] = now
+  if last and last < now and string.byte(question) == 91 then
+    call('SET', KEYS[k], begin .. question, 'PX', life)
+    replies[i] = now
   else
     other = other or more(time)
-    replies[#replies + 1] = other(k, text)
+    replies[i] = other(k, text, question)
   end
 end
 return replies

@@ -27,15 +27,20 @@ end
 
 /**
  * KEYS  name fence pause state
- * ARGV  value(without the token) idLength(of its beginning, up to the id) lease message(if redelivered)
+ * ARGV  of all: lease rest(of the value's first line) redelivered(1|0)
+ *       begin(of the value, up to the id) serves
  * reply TOKEN | busy LEFT(-1: for ever) OWN_UNTIL | paused LEFT | layout | foreign ERROR
  */
 export const enterString = new Script(String.raw`
+local lease, rest, redelivered = ARGV[1], ARGV[2], ARGV[3] == '1'
+
+local function valueOf(begin, serves, token) return begin .. rest .. '\n' .. serves .. '\n' .. token end
+
 -- What most claims do without: it is made when it is needed.
 local function more()
 ${steps}${ask}${clock}${mutex}
 local function hold(q, token)
-  return redis.call('SET', q.name, q.value .. '\n' .. token, 'NX', 'PX', q.lease) and token
+  return redis.call('SET', q.name, valueOf(q.begin, q.serves, token), 'NX', 'PX', lease) and token
 end
 
 local function begin(q, raised)
@@ -50,15 +55,16 @@ end
 
 local function busy(q, value)
   local left, own = redis.call('PTTL', q.name), ''
-  local serves = q.message ~= '' and begins(value, ours) and string.match(value, '\n([^\n]*)')
-  if serves and cjson.decode(serves)[2] == q.message then own = told(left) end
+  local message = redelivered and cjson.decode(q.serves)[2] or cjson.null
+  local serves = message ~= cjson.null and begins(value, ours) and string.match(value, '\n([^\n]*)')
+  if serves and cjson.decode(serves)[2] == message then own = told(left) end
   return { 'busy', left, own }
 end
 
 return function(q, token, raised)
   local value, refusal = holderOf(q.name)
-  if value and begins(value, string.sub(q.value, 1, q.idLength)) then
-    redis.call('PEXPIRE', q.name, q.lease)
+  if value and begins(value, q.begin) then
+    redis.call('PEXPIRE', q.name, lease)
     -- A counter that had gone has come back by being raised, and would stay for ever.
     if raised == 1 then redis.call('DEL', q.fence) end
     return string.match(value, '%d+$')
@@ -71,18 +77,18 @@ return function(q, token, raised)
 end
 end
 
-local other
+local call, pcall, other = redis.call, redis.pcall, nil
 local replies = {}
 for i = 1, #KEYS / 4 do
-  local k = 4 * i
-  local raised, token = redis.pcall('INCR', KEYS[k - 2]), nil
+  local k, begin, serves = 4 * i, ARGV[2 * i + 2], ARGV[2 * i + 3]
+  local raised, token = pcall('INCR', KEYS[k - 2]), nil
   if type(raised) == 'number' and raised > 1000000000000000 then token = string.format('%d', raised) end
-  if token and redis.call('SET', KEYS[k - 3], ARGV[k - 3] .. '\n' .. token, 'NX', 'PX', ARGV[k - 1]) then
+  if token and call('SET', KEYS[k - 3], valueOf(begin, serves, token), 'NX', 'PX', lease) then
     replies[i] = token
   else
     other = other or more()
-    replies[i] = other({ name = KEYS[k - 3], fence = KEYS[k - 2], pause = KEYS[k - 1], state = KEYS[k], value = ARGV[k - 3],
-      idLength = tonumber(ARGV[k - 2]), lease = ARGV[k - 1], message = ARGV[k] }, token, raised)
+    replies[i] = other({ name = KEYS[k - 3], fence = KEYS[k - 2], pause = KEYS[k - 1], state = KEYS[k], begin = begin,
+      serves = serves }, token, raised)
   end
 end
 return replies
