@@ -3,7 +3,7 @@ import { encodeFacts } from './facts.js';
 import { leaseNames } from './find.js';
 import { flight, nothing, tokenOf } from './nodes.js';
 import { mode, type Operation } from './packets.js';
-import { declaredIn, type Pool } from './pool.js';
+import { declare, type Pool } from './pool.js';
 import type { Committed } from './requests.js';
 import type { Step } from './step.js';
 
@@ -49,12 +49,6 @@ function leaseOperations({ side }: Step, claim: OwnClaim): Operation[] {
 
 function leasesOf({ guid, paths, facts }: OwnClaim): string[] {
   return leaseNames(guid, facts.weight).map((name) => `${paths.base}/${name}`);
-}
-
-/** The number at the node is the one that was declared last. */
-async function declare({ session: { requests }, paths, request }: Step, { node }: Pool): Promise<void> {
-  if (declaredIn(node) === request.capacity) return;
-  await requests.write(paths.base, Buffer.from(String(request.capacity)));
 }
 
 function holds({ side, request }: Step, claim: OwnClaim, { results }: Committed & { done: true }): void {

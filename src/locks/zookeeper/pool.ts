@@ -5,7 +5,7 @@ import { decodeFacts, encodeFacts, isOurs } from './facts.js';
 import { flight, makeNode } from './nodes.js';
 import { isNote, type Notes, notesAmong } from './notes.js';
 import { mode } from './packets.js';
-import type { Node } from './requests.js';
+import type { Listed, Node } from './requests.js';
 import type { Step } from './step.js';
 
 /** What was seen of a semaphore, all at once. */
@@ -15,14 +15,25 @@ export interface Pool {
   readonly notes: Notes;
   /** The names of its leases: whatever is a child of its node, as kazoo counts. */
   readonly leases: readonly string[];
-  /** Its node, as it was no later than these. Its data is the capacity that was declared. */
-  readonly node: Node;
+  /** How often these had come and gone. */
+  readonly changes: number;
+  readonly declared: Declared;
   /** The capacity in force. */
   readonly capacity: number;
   /** A lock is kept at the same node. */
   readonly isLock: boolean;
   /** Notes whose time is over, and those beside the leases, where kazoo would count them. */
   readonly litter: readonly string[];
+}
+
+/** What the data of its node says. */
+export interface Declared {
+  /** The transaction that set it. */
+  readonly zxid: bigint;
+  /** Milliseconds since 1970, by the clock of the leading server. */
+  readonly at: number;
+  /** The number that kazoo compares with its own, once. */
+  readonly capacity: number | undefined;
 }
 
 /** How long a declared capacity is told to those who declare another, in milliseconds. */
@@ -33,14 +44,14 @@ export async function look(step: Step, claim?: OwnClaim): Promise<Pool | undefin
   const { session, paths, side } = step;
   const { requests } = session;
   const isFirst = claim?.state === 'place' && claim.ahead === 0;
-  const list = (watch: boolean) => requests.list(paths.base, watch);
-  const [, inQueue, node, inBase] = await flight([
+  const list = (watch: boolean) => requests.listTold(paths.base, watch);
+  const [, inQueue, inBase, declared] = await flight([
     requests.sync(paths.base),
     requests.list(paths.queue),
-    requests.read(paths.base),
     isFirst ? side.watches.ask(claim, paths.base, list) : list(false),
+    lastDeclared(step),
   ]);
-  return poolOf(step, inQueue, inBase, node);
+  return await poolOf(step, inQueue, inBase, declared);
 }
 
 /** Takes a place in the queue, and looks: nothing when the nodes were not there yet. */
@@ -55,20 +66,20 @@ export async function joinQueue(step: Step, claim: OwnClaim): Promise<Pool | und
       [
         requests.create(`${paths.queue}/${name}`, data, mode.ephemeralSequential),
         requests.list(paths.queue),
-        requests.read(paths.base),
-        requests.list(paths.base),
+        requests.listTold(paths.base),
+        lastDeclared(step),
       ] as const,
   );
-  const [place, inQueue, node, inBase] = await flight(asked);
+  const [place, inQueue, inBase, declared] = await flight(asked);
   claim.doubtful = false;
   claim.nodes = place === undefined ? [] : [place];
   claim.version = 0;
   if (place !== undefined) warnOfManySequences(place);
-  if (place === undefined || !node) {
+  if (place === undefined || !inBase) {
     await makePool(step);
     return undefined;
   }
-  return poolOf(step, inQueue, inBase, node);
+  return await poolOf(step, inQueue, inBase, declared);
 }
 
 /** With the capacity from its first moment on: kazoo takes a node without a number for one of any capacity. */
@@ -77,37 +88,62 @@ export async function makePool({ session: { requests }, paths, request }: Step):
   await makeNode(requests, paths.queue);
 }
 
-function poolOf(
-  { request, paths: { base, queue } }: Step,
+async function poolOf(
+  step: Step,
   inQueue: readonly string[] | undefined,
-  inBase: readonly string[] | undefined,
-  node: Node | undefined,
-): Pool | undefined {
-  if (!inQueue || !inBase || !node) return undefined;
+  inBase: Listed | undefined,
+  lastDeclared: Declared | undefined,
+): Promise<Pool | undefined> {
+  if (!inQueue || !inBase) return undefined;
+  const { names, stat } = inBase;
+  const declared = lastDeclared?.zxid === stat.mzxid ? lastDeclared : await readDeclared(step);
+  if (!declared) return undefined;
+  const { base, queue } = step.paths;
   const notes = notesAmong(inQueue);
   return {
     contenders: contendersOf(inQueue),
     notes,
-    leases: inBase.filter((name) => !isNote(name)),
-    node,
-    capacity: notes.override?.capacity ?? request.capacity,
-    isLock: contendersOf(inBase).length > 0,
+    leases: names.filter((name) => !isNote(name)),
+    changes: stat.cversion,
+    declared,
+    capacity: notes.override?.capacity ?? step.request.capacity,
+    isLock: contendersOf(names).length > 0,
     litter: [
       ...notes.over.map((name) => `${queue}/${name}`),
-      ...inBase.filter(isNote).map((name) => `${base}/${name}`),
+      ...names.filter(isNote).map((name) => `${base}/${name}`),
     ],
   };
 }
 
-/** Another capacity that was declared not long ago. The node's clock is the server's, and near enough. */
-export function alsoDeclared({ node }: Pool, capacity: number): number | undefined {
-  const number = declaredIn(node);
-  if (number === undefined || number === capacity) return undefined;
-  const ago = Date.now() - node.stat.mtime;
-  return ago < lately ? number : undefined;
+/** The data is read only when it is not known. Whoever lists the leases is told which transaction set it last. */
+async function lastDeclared(step: Step): Promise<Declared | undefined> {
+  return step.side.declared.get(step.paths.base) ?? (await readDeclared(step));
 }
 
-/** The number that kazoo compares with its own, once. */
+async function readDeclared({ session, paths, side }: Step): Promise<Declared | undefined> {
+  const node = await session.requests.read(paths.base);
+  if (!node) return undefined;
+  const { mzxid, mtime } = node.stat;
+  const declared = { zxid: mzxid, at: mtime, capacity: declaredIn(node) };
+  side.declared.set(paths.base, declared);
+  return declared;
+}
+
+/** Another capacity that was declared not long ago. The node's clock is the server's, and near enough. */
+export function alsoDeclared({ declared }: Pool, capacity: number): number | undefined {
+  const { capacity: other, at } = declared;
+  if (other === undefined || other === capacity) return undefined;
+  return Date.now() - at < lately ? other : undefined;
+}
+
+/** The number at the node is the one that was declared last. */
+export async function declare({ session, paths, request, side }: Step, { declared }: Pool): Promise<void> {
+  const { capacity } = request;
+  if (declared.capacity === capacity) return;
+  const stat = await session.requests.write(paths.base, Buffer.from(String(capacity)));
+  if (stat) side.declared.set(paths.base, { zxid: stat.mzxid, at: stat.mtime, capacity });
+}
+
 export function declaredIn({ data }: Node): number | undefined {
   const text = data.toString().trim();
   return /^\d{1,15}$/.test(text) ? Number(text) : undefined;

@@ -1,22 +1,17 @@
+import { Recent } from './recent.js';
+
 /** Milliseconds for which a refusal makes the next try look before it writes. */
 const lately = 1_000;
-
-/** No more than this are remembered. */
-const most = 1_000;
 
 /**
  * Resources that refused a try not long ago. To try one is to write a node and to remove it again, which all servers have
  * to agree on; to look first costs little where the answer is likely to be no, and a flight more where it is yes.
  */
 export class Refusals {
-  readonly #at = new Map<string, number>();
+  readonly #at = new Recent<number>();
 
   add(path: string): void {
-    this.#at.delete(path);
     this.#at.set(path, performance.now());
-    if (this.#at.size <= most) return;
-    const [oldest] = this.#at.keys();
-    this.#at.delete(oldest as string);
   }
 
   delete(path: string): void {

@@ -192,7 +192,7 @@ function watch({ side, session, paths }: Step, claim: OwnClaim, place: string, p
     if (!watch) return;
     // The answer that sets the watch tells it: a change between two requests would go unheard.
     const listed = await requests.listTold(paths.base, watch);
-    if (listed?.stat.cversion !== pool.node.stat.cversion) side.watches.changed(session, paths.base);
+    if (listed?.stat.cversion !== pool.changes) side.watches.changed(session, paths.base);
     return listed;
   };
   side.watches.ask(claim, paths.base, list).catch(() => {});

@@ -11,6 +11,7 @@ import type { Layout } from './layout.js';
 import { enterMutex } from './mutex.js';
 import { evict, pause, setCapacity } from './operators.js';
 import { pathsOf } from './paths.js';
+import { Recent } from './recent.js';
 import { Refusals } from './refusals.js';
 import { renewAll } from './renew.js';
 import { enterSemaphore } from './semaphore.js';
@@ -52,6 +53,7 @@ export class ZooKeeperService {
       claims: this.#claims,
       watches,
       refusals: new Refusals(),
+      declared: new Recent(),
       fencing: settings.fencing,
       isFormer: (session) => this.#sessions.isFormer(session),
     };

@@ -6,6 +6,8 @@ import { type Facts, factsOf } from './facts.js';
 import type { Layout } from './layout.js';
 import type { Notes } from './notes.js';
 import type { Paths } from './paths.js';
+import type { Declared } from './pool.js';
+import type { Recent } from './recent.js';
 import type { Refusals } from './refusals.js';
 import type { Session } from './session.js';
 import type { Watches } from './watches.js';
@@ -15,6 +17,8 @@ export interface Side {
   readonly claims: Claims;
   readonly watches: Watches;
   readonly refusals: Refusals;
+  /** Of semaphores. */
+  readonly declared: Recent<Declared>;
   /** Whether grants carry tokens. */
   readonly fencing: boolean;
   /** Whether a session was one of this side, and is over: what it has left may be removed. */
