@@ -47,6 +47,7 @@ export interface Comparison extends KeyRange {
 export type Operation =
   | { readonly request_range: KeyRange & { readonly keys_only?: boolean } }
   | { readonly request_put: Put }
+  | { readonly request_txn: Transaction }
   | { readonly request_delete_range: KeyRange & { readonly prev_kv?: boolean } };
 
 export interface Put {

@@ -3,16 +3,14 @@ import type { KeyRange } from './client.js';
 /**
  * Where a resource lives in etcd:
  *
- *     lk/storage/694d8f2c1b3a5e07-3    a permit or a place: the lease in hexadecimal, as in Go's `concurrency`, and a number
+ *     lk/storage/694d8f2c1b3a5e07      a permit or a place: the lease in hexadecimal, as in Go's `concurrency`
+ *     lk/storage/694d8f2c1b3a5e07-3    the same of a process that has several, with a number
  *     lk/storage/694d8f2c1b3a5e11      the same of `etcdctl lock lk/storage`
  *     lk/storage%cap                   the capacity an operator stored: `5`
  *     lk/storage%pause                 a pause
  *
  * Everything below `lk/storage/` stands in the line, whoever made it. In a name `/` is written `%2F` and `%` is written
  * `%25`, so no resource's keys are below another's, and a `%` before a small letter is always ours.
- *
- * No name of a key is used twice: a request that is carried out late, when its caller has long given up and gone on,
- * meets nothing but what it was meant for.
  */
 export interface ResourceKeys {
   /** What the keys in the line begin with. */

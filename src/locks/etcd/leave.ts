@@ -1,20 +1,23 @@
 import type { ClaimRef } from '../coordinator.js';
 import { mostAtOnce } from './calls.js';
+import type { Transaction } from './client.js';
+import { deletion } from './deletions.js';
 import type { Resource } from './resource.js';
+import type { KeyUse } from './sight.js';
 import type { Site } from './site.js';
 import type { TimeLeft } from './time-left.js';
 
 /** A key in the line of a resource. */
 export interface KeyOf {
   readonly resource: Resource;
-  readonly key: string;
+  readonly use: KeyUse;
 }
 
 /**
  * Gives claims back, of whatever resources: one transaction that deletes their keys. A claim that is not known here is
  * looked for first, in the line of its resource and nowhere else.
  *
- * It may be repeated as often as is liked, and late: no key's name is used twice.
+ * It may be repeated as often as is liked, and late: a key that has the name of one that is gone is not touched.
  */
 export async function leave(site: Site, claims: readonly ClaimRef[], time: TimeLeft): Promise<void> {
   const keys: KeyOf[] = [];
@@ -24,7 +27,8 @@ export async function leave(site: Site, claims: readonly ClaimRef[], time: TimeL
     const claim = resource?.claims.get(id);
     if (resource && claim) {
       claim.leaving = true;
-      keys.push({ resource, key: claim.key });
+      site.mayBePutYet(claim);
+      keys.push({ resource, use: { key: claim.key, created: claim.created } });
     } else unknown.set(name, [...(unknown.get(name) ?? []), id]);
   }
   await Promise.all([
@@ -39,7 +43,7 @@ async function leaveUnknown(site: Site, name: string, ids: readonly string[], ti
     const there = ids.map((id) => sight.find(id)).filter((contender) => contender !== undefined);
     await removeKeys(
       site,
-      there.map(({ key }) => ({ resource, key })),
+      there.map((use) => ({ resource, use })),
       time,
     );
   });
@@ -49,10 +53,11 @@ async function leaveUnknown(site: Site, name: string, ids: readonly string[], ti
 export async function removeKeys(site: Site, keys: readonly KeyOf[], time: TimeLeft): Promise<void> {
   for (let i = 0; i < keys.length; i += mostAtOnce) {
     const some = keys.slice(i, i + mostAtOnce);
-    const success = some.map(({ key }) => ({ request_delete_range: { key: Buffer.from(key) } }));
-    await site.calls.transact({ success }, time.ms);
-    for (const { resource, key } of some) {
-      resource.removed(key);
+    const deletions = some.map(({ use }) => deletion(use));
+    const several = { success: deletions.map((request_txn) => ({ request_txn })) };
+    await site.calls.transact(deletions.length === 1 ? (deletions[0] as Transaction) : several, time.ms);
+    for (const { resource, use } of some) {
+      resource.removed(use);
       site.watches.attend(resource);
       site.book.forgetIfIdle(resource);
     }
@@ -65,9 +70,8 @@ export async function evict(site: Site, { resource: name, id }: ClaimRef, time: 
     const sight = await site.look(resource, time.ms);
     const contender = sight.find(id);
     if (!contender) return false;
-    const success = [{ request_delete_range: { key: Buffer.from(contender.key) } }];
-    const { responses } = await site.calls.transact({ success }, time.ms);
-    resource.sight?.left(contender.key);
-    return responses[0]?.response_delete_range?.deleted !== '0';
+    const { succeeded } = await site.calls.transact(deletion(contender), time.ms);
+    resource.sight?.left(contender);
+    return succeeded;
   });
 }

@@ -1,5 +1,6 @@
 import type { Renewal } from '../coordinator.js';
 import { mostAtOnce } from './calls.js';
+import type { KeyValue } from './client.js';
 import { type Entry, purpose, same } from './entry.js';
 import { asContender, type OwnClaim, type Resource } from './resource.js';
 import type { Session } from './session.js';
@@ -73,15 +74,16 @@ export class Renewing {
       ]),
     );
     const found = answers?.[0].responses.map(({ response_range }) => response_range?.kvs[0]);
-    await Promise.all(checks.map((check, i) => this.#checked(check, session, found?.[i]?.lease)));
+    await Promise.all(checks.map((check, i) => this.#checked(check, session, found?.[i])));
   }
 
-  /** `lease`: the one that the key is tied to, if it is there. */
-  async #checked({ renewal, resource, claim }: Check, session: Session, lease?: string): Promise<void> {
-    if (lease !== undefined && lease !== session.id) return await this.#notOurs(renewal);
-    if (lease === undefined) resource.removed(claim.key);
+  /** `found`: what has the name of its key. */
+  async #checked({ renewal, resource, claim }: Check, session: Session, found?: KeyValue): Promise<void> {
+    const isThere = found?.create_revision === String(claim.created);
+    if (isThere && found.lease !== session.id) return await this.#notOurs(renewal);
+    if (!isThere) resource.removed(claim);
     else if (!claim.leaving) this.#site.book.extend(claim, this.#time.began, renewal.lease);
-    this.#say(renewal, lease !== undefined && !claim.leaving);
+    this.#say(renewal, isThere && !claim.leaving);
   }
 
   async #write(renewal: Renewal, resource: Resource, contender: Contender): Promise<void> {
@@ -100,7 +102,7 @@ export class Renewing {
     await this.#site.book.step(renewal.resource, async (resource) => {
       const sight = await this.#site.look(resource, this.#time.ms);
       const contender = sight.find(renewal.id);
-      const held = contender?.entry && sight.standing(contender.key)?.held;
+      const held = contender?.entry && sight.standing(contender)?.held;
       if (held && !this.#isGivenUp(resource, contender)) await this.#write(renewal, resource, contender);
       else this.#say(renewal, false);
     });

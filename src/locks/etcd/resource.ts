@@ -2,13 +2,13 @@ import { Listeners } from '../listeners.js';
 import type { WatchEvent } from './client.js';
 import type { Entry } from './entry.js';
 import { keysOf, type ResourceKeys } from './keys.js';
+import { Names } from './names.js';
 import type { Session } from './session.js';
-import type { Contender, Sight } from './sight.js';
+import type { Contender, KeyUse, Sight } from './sight.js';
 
 /** A claim of this process, and its key: a permit or a place, or what was asked for and not yet answered. */
-export interface OwnClaim {
+export interface OwnClaim extends KeyUse {
   readonly id: string;
-  readonly key: string;
   /** The session its key is tied to; that of another side until it is taken over. */
   session: Session | undefined;
   /** What it says of itself. */
@@ -32,6 +32,7 @@ export interface OwnClaim {
 export class Resource {
   readonly name: string;
   readonly keys: ResourceKeys;
+  readonly names = new Names();
   readonly listeners = new Listeners();
   readonly claims = new Map<string, OwnClaim>();
   /** Who stands there, if that was ever told. */
@@ -63,10 +64,16 @@ export class Resource {
     if (this.claims.get(claim.id) === claim) this.claims.delete(claim.id);
   }
 
+  /** A claim that was known here is gone, and its key with it. */
+  gone(claim: OwnClaim): void {
+    this.drop(claim);
+    this.names.giveBack(claim.key);
+  }
+
   /** A key was deleted. */
-  removed(key: string): void {
-    for (const claim of this.claims.values()) if (claim.key === key) this.drop(claim);
-    this.sight?.left(key);
+  removed(use: KeyUse): void {
+    for (const claim of this.claims.values()) if (isSame(claim, use)) this.gone(claim);
+    this.sight?.left(use);
   }
 
   /** What a transaction has shown, unless something later is known. */
@@ -78,9 +85,13 @@ export class Resource {
 
   /** True when an event of the line says anything new. */
   lineChanged(event: WatchEvent): boolean {
-    const key = event.kv.key.toString();
-    for (const claim of this.claims.values()) {
-      if (claim.key === key && event.type.toLowerCase() === 'delete') this.#lose(claim);
+    if (event.type.toLowerCase() === 'delete') {
+      const key = event.kv.key.toString();
+      const at = Number(event.kv.mod_revision);
+      for (const claim of this.claims.values()) {
+        const wasThere = claim.created > 0 && claim.created < at;
+        if (claim.key === key && wasThere) this.#lose(claim);
+      }
     }
     return this.sight?.lineChanged(event) ?? true;
   }
@@ -88,12 +99,12 @@ export class Resource {
   #loseWhatIsGone(sight: Sight): void {
     for (const claim of this.claims.values()) {
       const shouldBeThere = claim.created > 0 && claim.created <= sight.lineAt;
-      if (shouldBeThere && !sight.at(claim.key)) this.#lose(claim);
+      if (shouldBeThere && !sight.has(claim)) this.#lose(claim);
     }
   }
 
   #lose(claim: OwnClaim): void {
-    this.drop(claim);
+    this.gone(claim);
     this.listeners.call(claim.id);
   }
 
@@ -116,13 +127,18 @@ export class Resource {
     if (places.size === 0) return tooHeavy;
     for (const { contender, held } of sight.survey()) {
       const claim = places.get(contender.key);
-      if (!claim) continue;
+      if (claim?.created !== contender.created) continue;
       const heavy = claim.entry.weight > sight.inForce(claim.entry.capacity);
       if (heavy) tooHeavy.push(claim);
       if (held || heavy) this.listeners.call(claim.id);
     }
     return tooHeavy;
   }
+}
+
+/** Whether both are one key. Of a name that is not used again it need not be known when its key was put. */
+function isSame(claim: OwnClaim, { key, created }: KeyUse): boolean {
+  return claim.key === key && (claim.created === created || created === 0);
 }
 
 /** The contender that a claim of this process is, once its key is there. */

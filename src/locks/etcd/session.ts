@@ -1,6 +1,7 @@
 import { type Cancel, type Clock, type Moment, moment, since } from '../../clock.js';
 import { margin } from '../lease.js';
 import { type Calls, mostAtOnce } from './calls.js';
+import { deletionAsIs } from './deletions.js';
 import { LeaseGone } from './failure.js';
 
 /** What sessions need of their surroundings. */
@@ -9,6 +10,8 @@ export interface SessionContext {
   readonly clock: Clock;
   /** The keys of all claims that are known here. */
   readonly keysInUse: () => ReadonlySet<string>;
+  /** Told when it is not known whether a key was put, or will be. */
+  readonly onDoubt: () => void;
   /** Told once when a session's lease has ended. */
   readonly onGone: (session: Session) => void;
 }
@@ -105,7 +108,10 @@ export class Session {
    * It is not known whether a key was put: it may be there, or come yet, when whoever asked for it has given it up. So for a
    * while the session looks for keys that are tied to it and that nobody here knows of, and deletes them.
    */
-  readonly doubt = (): void => this.#auditAfter([...audits]);
+  readonly doubt = (): void => {
+    this.#context.onDoubt();
+    this.#auditAfter([...audits]);
+  };
 
   #auditAfter([pause, ...rest]: number[]): void {
     this.#audit?.();
@@ -118,13 +124,24 @@ export class Session {
           });
   }
 
+  /** A key may come to be known while it is looked at, so it goes only if it is as it was when nobody knew of it. */
   async #removeStrays(): Promise<void> {
     const { keys } = await this.#calls.lookAtLease(this.id, auditTimeout, true);
-    const known = this.#context.keysInUse();
-    const strays = keys.filter((key) => !known.has(key.toString())).slice(0, mostAtOnce);
+    const strays = this.#unknown(keys.map((key) => ({ key }))).slice(0, mostAtOnce);
     if (strays.length === 0) return;
-    const success = strays.map((key) => ({ request_delete_range: { key } }));
-    await this.#calls.transact({ success }, auditTimeout);
+    const success = strays.map(({ key }) => ({ request_range: { key, keys_only: true } }));
+    const { responses } = await this.#calls.transact({ success }, auditTimeout);
+    const found = responses.flatMap(({ response_range }) => response_range?.kvs ?? []);
+    const ours = this.#unknown(found).filter(({ lease }) => lease === this.id);
+    const deletions = ours.map(({ key, mod_revision }) => ({
+      request_txn: deletionAsIs(key, Number(mod_revision)),
+    }));
+    if (deletions.length > 0) await this.#calls.transact({ success: deletions }, auditTimeout);
+  }
+
+  #unknown<K extends { readonly key: Buffer }>(keys: readonly K[]): K[] {
+    const known = this.#context.keysInUse();
+    return keys.filter(({ key }) => !known.has(key.toString()));
   }
 
   /** Looks at nothing any more. Ends the lease if it is `idle`; else that lapses, with what is tied to it. */

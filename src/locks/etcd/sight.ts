@@ -4,11 +4,14 @@ import { decode, type Entry } from './entry.js';
 import type { ResourceKeys } from './keys.js';
 import { noSettings, readSettings, type Settings, withoutSetting, withSetting } from './settings.js';
 
-/** A key in a resource's line: a permit or a place. */
-export interface Contender {
+/** A key, and the revision it came at: another key of the same name, before or after it, has another one. */
+export interface KeyUse {
   readonly key: string;
-  /** The revision it came at: its place in the line. */
   readonly created: number;
+}
+
+/** A key in a resource's line, at the place that its revision says: a permit or a place. */
+export interface Contender extends KeyUse {
   readonly modified: number;
   /** The lease it is tied to. */
   readonly lease: string;
@@ -77,6 +80,10 @@ export class Sight {
     return this.#contenders.find((contender) => contender.key === key);
   }
 
+  has({ key, created }: KeyUse): boolean {
+    return this.at(key)?.created === created;
+  }
+
   /** A contender of another program is called by what its key ends in. */
   idOf({ entry, key }: Contender): string {
     return entry?.id ?? key.slice(this.#keys.below.length);
@@ -98,8 +105,11 @@ export class Sight {
     return entry.held || (fits && !this.settings.pause);
   }
 
-  standing(key: string): Standing | undefined {
-    for (const standing of this.survey()) if (standing.contender.key === key) return standing;
+  standing({ key, created }: KeyUse): Standing | undefined {
+    for (const standing of this.survey()) {
+      const { contender } = standing;
+      if (contender.key === key && contender.created === created) return standing;
+    }
     return undefined;
   }
 
@@ -147,12 +157,23 @@ export class Sight {
   joined(contenders: readonly Contender[], revision: number): void {
     // Nobody was there, and nothing was stored: so nothing has happened unseen.
     if (this.lineAt === 0) [this.lineAt, this.settingsAt] = [revision, revision];
+    // What has become of them since then is seen already.
+    else if (this.lineAt >= revision) return;
     this.joinedAt = Math.max(this.joinedAt, revision);
-    for (const { key } of contenders) this.left(key);
-    this.#contenders = [...this.#contenders, ...contenders].sort(byPlace);
+    for (const contender of contenders) this.#put(contender);
   }
 
-  left(key: string): void {
+  /** A key of unknown revision has a name that is not used again. */
+  left(use: KeyUse): void {
+    if (use.created === 0 || this.has(use)) this.#remove(use.key);
+  }
+
+  #put(contender: Contender): void {
+    this.#remove(contender.key);
+    this.#contenders = [...this.#contenders, contender].sort(byPlace);
+  }
+
+  #remove(key: string): void {
     this.#contenders = this.#contenders.filter((contender) => contender.key !== key);
   }
 
@@ -163,8 +184,11 @@ export class Sight {
     if (at < this.lineAt) return false;
     this.lineAt = at;
     this.joinedAt = Math.max(this.joinedAt, at);
-    this.left(kv.key.toString());
-    if (isPut(type)) this.#contenders = [...this.#contenders, contenderOf(kv)].sort(byPlace);
+    const key = kv.key.toString();
+    // What has joined under that name since is known from its own call, and its events are yet to come.
+    if ((this.at(key)?.modified ?? 0) > at) return true;
+    if (isPut(type)) this.#put(contenderOf(kv));
+    else this.#remove(key);
     return true;
   }
 
@@ -200,6 +224,10 @@ export function unchanged(keys: ResourceKeys, { joinedAt, settings }: Sight): Co
     { key: keys.capacity, target: 'Mod', result: 'Equal', mod_revision: String(settings.capacityAt) },
     { key: keys.pause, target: 'Create', result: 'Equal', create_revision: '0' },
   ];
+}
+
+export function isAbsent({ key }: Pick<KeyUse, 'key'>): Comparison {
+  return { key: Buffer.from(key), target: 'Create', result: 'Equal', create_revision: '0' };
 }
 
 function contenderOf({ key, create_revision, mod_revision, lease, value }: KeyValue): Contender {

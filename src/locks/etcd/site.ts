@@ -2,8 +2,10 @@ import type { Clock } from '../../clock.js';
 import type { Grant } from '../coordinator.js';
 import { Book } from './book.js';
 import { Calls } from './calls.js';
+import { deletionAsIs } from './deletions.js';
 import { type Entry, encode } from './entry.js';
 import { LeaseGone } from './failure.js';
+import { NameSeries } from './names.js';
 import type { EtcdSource } from './open.js';
 import type { OwnClaim, Resource } from './resource.js';
 import type { Session } from './session.js';
@@ -26,7 +28,7 @@ export class Site {
   readonly sessions: Sessions;
   readonly book: Book;
   readonly watches: Watches;
-  #keys = 0;
+  readonly #series = new NameSeries();
 
   constructor(source: EtcdSource, prefix: string, clock: Clock) {
     this.clock = clock;
@@ -36,11 +38,13 @@ export class Site {
       calls: this.calls,
       clock,
       keysInUse: () => this.book.keys,
+      onDoubt: () => this.#series.retire(),
       onGone: (session) => this.book.lose(session),
     });
     const stream = new WatchStream(this.calls, clock);
     this.calls.onSilence = stream.suspect;
     this.calls.onTurnedBack = () => {
+      this.#series.retire();
       for (const resource of this.book.all) this.watches.lookAgain(resource);
     };
     this.book.onLapse = this.lapse;
@@ -66,8 +70,19 @@ export class Site {
   }
 
   /** Under this name a claim's key is put. */
-  newKey({ keys }: Resource, { hex }: Session): string {
-    return `${keys.below}${hex}-${++this.#keys}`;
+  newKey({ keys, names }: Resource, { hex }: Session): string {
+    return names.take(keys.below + hex, this.#series);
+  }
+
+  /** To be called before a claim is given up: unless its key was answered for, it can but be meant by its name. */
+  mayBePutYet({ created, session }: OwnClaim): void {
+    if (created === 0) session?.doubt();
+  }
+
+  /** Another key has the name of this claim's: one that was put late, or that another side has. */
+  nameIsTaken(resource: Resource, claim: OwnClaim): void {
+    claim.session?.doubt();
+    resource.drop(claim);
   }
 
   /** Known before etcd is asked, so that whatever becomes of the question, its key can be deleted. */
@@ -128,7 +143,7 @@ export class Site {
       timeout,
     );
     if (succeeded) this.found(claim, { ...claim, modified: Number(header.revision), entry });
-    else resource.removed(claim.key);
+    else resource.removed(claim);
     return succeeded;
   }
 
@@ -148,6 +163,7 @@ export class Site {
     const now = this.clock.now();
     for (const claim of claims) {
       claim.leaving = true;
+      this.mayBePutYet(claim);
       // Until then it is tried; if that is in vain, once more.
       this.book.extend(claim, now, quietTimeout);
       this.#remove(resource, claim).catch(() => {});
@@ -155,18 +171,8 @@ export class Site {
   };
 
   async #remove(resource: Resource, claim: OwnClaim): Promise<void> {
-    const key = Buffer.from(claim.key);
-    const { succeeded } = await this.calls.transact(
-      {
-        compare:
-          claim.modified === 0
-            ? []
-            : [{ key, target: 'Mod', result: 'Equal', mod_revision: String(claim.modified) }],
-        success: [{ request_delete_range: { key } }],
-      },
-      quietTimeout,
-    );
-    if (succeeded) resource.removed(claim.key);
+    const { succeeded } = await this.calls.transact(deletionAsIs(claim.key, claim.modified), quietTimeout);
+    if (succeeded) resource.removed(claim);
     else resource.drop(claim);
     resource.listeners.call(claim.id);
     this.watches.attend(resource);

@@ -6,7 +6,7 @@ import { encode, newEntry } from './entry.js';
 import { removeKeys } from './leave.js';
 import type { OwnClaim, Resource } from './resource.js';
 import type { Session } from './session.js';
-import { type Contender, look, type Sight, type Standing, seen } from './sight.js';
+import { type Contender, isAbsent, type KeyUse, look, type Sight, type Standing, seen } from './sight.js';
 import type { Site } from './site.js';
 import { takeOver } from './take-over.js';
 import { TimeLeft } from './time-left.js';
@@ -53,7 +53,7 @@ export class Stand {
     const claim = claims.get(this.#claim.id);
     const session = claim?.session;
     if (!sight || !claim || !session || claim.granted || !this.#resource.watched) return undefined;
-    const standing = sight.standing(claim.key);
+    const standing = sight.standing(claim);
     if (!standing?.held || standing.contender.lease !== session.id || !this.#asBefore(standing))
       return undefined;
     await this.#site.relyingOn(session, () => session.outlast(this.#request.lease, this.#time.ms));
@@ -89,10 +89,10 @@ export class Stand {
     const joined = await this.#site.relyingOn(session, () =>
       Promise.all([this.#put(claim, session), session.outlast(lease, this.#time.ms)]),
     );
-    if (!joined) return undefined;
-    const [sight] = joined;
+    const sight = joined?.[0];
+    if (!sight) return undefined;
     const elsewhere = sight.find(claim.id, claim.key);
-    if (elsewhere) await this.#remove(claim.key);
+    if (elsewhere) await this.#remove(claim);
     const contender = elsewhere ?? sight.at(claim.key);
     return contender && (await this.#settle(sight, contender));
   }
@@ -108,13 +108,14 @@ export class Stand {
     return claim;
   }
 
-  async #put(claim: OwnClaim, session: Session): Promise<Sight> {
+  /** `undefined` when another key has that name. */
+  async #put(claim: OwnClaim, session: Session): Promise<Sight | undefined> {
     const { keys } = this.#resource;
     const key = Buffer.from(claim.key);
     const request_put = { key, value: encode(claim.entry), lease: session.id };
     const answer = await this.#site.calls.transact(
       {
-        compare: [{ key, target: 'Create', result: 'Equal', create_revision: '0' }],
+        compare: [isAbsent(claim)],
         success: [{ request_put }, ...look(keys)],
         failure: look(keys),
       },
@@ -123,22 +124,25 @@ export class Stand {
     );
     const sight = seen(keys, answer);
     const contender = sight.at(claim.key);
-    if (contender) this.#site.found(claim, contender);
+    const isOurs = contender?.entry?.id === claim.id;
+    if (isOurs) this.#site.found(claim, contender);
+    else this.#site.nameIsTaken(this.#resource, claim);
     // Given back before the answer came, by one who did not wait for it.
-    if (claim.leaving) this.#site.lapse(this.#resource, [claim]);
-    return this.#site.notice(this.#resource, sight);
+    if (isOurs && claim.leaving) this.#site.lapse(this.#resource, [claim]);
+    this.#site.notice(this.#resource, sight);
+    return isOurs ? sight : undefined;
   }
 
   /** What a claim is told that stands there. A watch may have told meanwhile that it is gone. */
   async #settle(sight: Sight, contender: Contender): Promise<Answer | undefined> {
     const { lease, capacity, placeLife, weight } = this.#request;
-    const standing = sight.standing(contender.key);
+    const standing = sight.standing(contender);
     if (!standing) return undefined;
     const own = this.#resource.claims.get(this.#claim.id);
     const holds = standing.held || (own?.key === contender.key && own.granted);
     if (!holds && (await this.#isRefused(sight, contender)))
       return await busy(this.#site, sight, this.#claim, this.#time);
-    if (!holds && contender.entry?.weight !== weight) return await this.#remove(contender.key);
+    if (!holds && contender.entry?.weight !== weight) return await this.#remove(contender);
 
     const terms = holds ? { lease, capacity } : { lease, capacity, placeLife };
     const claim = await takeOver(this.#site, this.#resource, contender, terms, this.#time);
@@ -153,13 +157,13 @@ export class Stand {
     const { weight, capacity } = this.#request;
     const heavy = weight > sight.inForce(capacity);
     const refused = heavy || sight.earlierRun(this.#claim) !== undefined;
-    if (refused) await this.#remove(contender.key);
+    if (refused) await this.#remove(contender);
     checkWeight(sight, this.#request);
     return refused;
   }
 
-  async #remove(key: string): Promise<undefined> {
-    await removeKeys(this.#site, [{ resource: this.#resource, key }], this.#time);
+  async #remove(use: KeyUse): Promise<undefined> {
+    await removeKeys(this.#site, [{ resource: this.#resource, use }], this.#time);
   }
 
   #grant(sight: Sight, claim: OwnClaim): Granted {

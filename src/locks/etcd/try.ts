@@ -6,7 +6,7 @@ import { encode, newEntry } from './entry.js';
 import { removeKeys } from './leave.js';
 import { asContender, type OwnClaim, type Resource } from './resource.js';
 import type { Session } from './session.js';
-import { type Contender, look, Sight, seen, unchanged } from './sight.js';
+import { type Contender, isAbsent, look, Sight, seen, unchanged } from './sight.js';
 import type { Site } from './site.js';
 import { takeOver } from './take-over.js';
 import { TimeLeft } from './time-left.js';
@@ -79,7 +79,7 @@ export class Try {
     for (const claim of claims.slice(this.#grants.length, this.#grants.length + mostAtOnce)) {
       const known = this.#sight.find(claim.id);
       if (known) {
-        if (fresh.length > 0 || !this.#sight.standing(known.key)?.held) break;
+        if (fresh.length > 0 || !this.#sight.standing(known)?.held) break;
         held.push(known);
       } else {
         const room = this.#sight.hasRoom((fresh.length + 1) * weight, capacity);
@@ -131,7 +131,7 @@ export class Try {
     const { keys } = this.#resource;
     const sight = this.#sight;
     const request: Transaction = {
-      compare: provided,
+      compare: [...provided, ...claims.map(isAbsent)],
       success: claims.map(({ key, entry }) => ({
         request_put: { key: Buffer.from(key), value: encode(entry), lease: session.id },
       })),
@@ -161,7 +161,11 @@ export class Try {
 
   /** What was put by an attempt whose answer was lost is seen there, and granted next. */
   #notJoined(claims: readonly OwnClaim[], sight: Sight): void {
-    for (const claim of claims) if (!sight.at(claim.key)) this.#resource.drop(claim);
+    for (const claim of claims) {
+      const contender = sight.at(claim.key);
+      if (!contender) this.#resource.gone(claim);
+      else if (contender.entry?.id !== claim.id) this.#site.nameIsTaken(this.#resource, claim);
+    }
     this.#sight = this.#site.notice(this.#resource, sight);
     this.#certain = true;
   }
@@ -170,7 +174,7 @@ export class Try {
     if (!this.#certain) await this.#look();
     const { claims } = this.#request;
     const places = claims.map(({ id }) => this.#sight.find(id)).filter((place) => place !== undefined);
-    const standing = places.map(({ key }) => ({ resource: this.#resource, key }));
+    const standing = places.map((use) => ({ resource: this.#resource, use }));
     if (standing.length > 0) await removeKeys(this.#site, standing, this.#time);
     checkWeight(this.#sight, this.#request);
     return await busy(this.#site, this.#sight, claims[0], this.#time);
