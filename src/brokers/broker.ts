@@ -123,6 +123,12 @@ export interface Consumer {
   readonly more?: boolean;
 
   /**
+   * The queues had a message for every slot when they were asked last, so those that become free now are likely to be
+   * given another: it is on its way, or about to be asked for. Absent where that is not known.
+   */
+  readonly expecting?: boolean;
+
+  /**
    * Milliseconds for which the broker has not answered what fetches here, though there was a slot to fetch for. An answer
    * is also that there is nothing. A broker that waits for messages asks again at least every 5 s.
    */

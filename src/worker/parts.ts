@@ -21,6 +21,8 @@ export interface WorkerParts {
   readonly doormen: Doormen;
   readonly slots: Slots;
   readonly places: Places;
+  /** The queues have nothing for a slot that is free. */
+  readonly onIdle: () => void;
 }
 
 /** What the parts have from their worker. */
@@ -77,7 +79,11 @@ export function assemble(host: PartsHost): WorkerParts {
     isRevoked,
   });
   const slots = new Slots({ runner, doormen, spares, consumer, journal, clock: app.clock });
-  return { consumer, admission, doormen, slots, places };
+  const onIdle = () => {
+    spares.giveBack();
+    doormen.slotFree();
+  };
+  return { consumer, admission, doormen, slots, places, onIdle };
 }
 
 /** The limits of the app's tasks that have a fixed name: what this worker takes those resources to be. */

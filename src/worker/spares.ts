@@ -8,11 +8,14 @@ import type { Doormen } from './doormen.js';
 /** What the spare permits need to know of their worker. */
 export interface SparesHost {
   readonly locks: Locks;
-  readonly consumer: Pick<Consumer, 'more'>;
+  readonly consumer: Pick<Consumer, 'more' | 'expecting'>;
   readonly doormen: Pick<Doormen, 'standsFor'>;
   /** Aborts when the worker leaves the lines. */
   readonly leaving: AbortSignal;
 }
+
+/** Between two looks at what nobody needed while messages are on their way, in milliseconds. */
+const underWay = 2;
 
 /**
  * Permits whose runs have ended, for messages that this worker is about to be handed. The next one that asks for the same
@@ -24,7 +27,9 @@ export interface SparesHost {
  * messages, or somebody of this side stands in line. Those elsewhere wait for the bound, as they do for a chain.
  *
  * No permit idles here while a body has the event loop: a message that starts and wants something else gives back what is
- * kept, and what nobody has taken within two turns of the loop is given back too. If the process dies, the leases end.
+ * kept, and what nobody has taken at two looks is given back too: in the next turns of the loop, or a few milliseconds later
+ * when messages are not at hand but on their way. All is given back when there turn out to be none. If the process dies,
+ * the leases end.
  *
  * A message that comes back after a loss asks the coordinator, which knows of its earlier run; so it takes none of these.
  */
@@ -43,7 +48,8 @@ export class Spares {
   /** Keeps the permit of a run that has ended, if it may go on and somebody may have a use for it. */
   keep(lease: Lease): boolean {
     const { locks, consumer, leaving } = this.#host;
-    if (!consumer.more || leaving.aborted || this.#othersAhead(lease.terms)) return false;
+    if (!(consumer.more || consumer.expecting) || leaving.aborted) return false;
+    if (this.#othersAhead(lease.terms)) return false;
     if (!mayPassOn(lease, locks.clock.now(), chain.ageWithoutSlot)) return false;
     const [kept] = this.#leases;
     if (kept && !isFor(kept, lease.terms)) this.giveBack();
@@ -89,14 +95,18 @@ export class Spares {
   }
 
   #watch(): void {
+    const { consumer, locks } = this.#host;
     this.#watching = true;
-    setImmediate(() => {
-      this.giveBack(this.#unneeded);
-      this.#unneeded = this.#leases.length;
-      this.#watching = false;
-      if (this.#unneeded > 0) this.#watch();
-    });
+    if (consumer.more || !consumer.expecting) setImmediate(this.#look);
+    else locks.clock.after(underWay, this.#look);
   }
+
+  readonly #look = (): void => {
+    this.giveBack(this.#unneeded);
+    this.#unneeded = this.#leases.length;
+    this.#watching = false;
+    if (this.#unneeded > 0) this.#watch();
+  };
 }
 
 function isFor(lease: Lease, terms: Terms): boolean {

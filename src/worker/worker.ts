@@ -122,7 +122,7 @@ export class Worker {
       concurrency,
       lease,
       onDelivery: (delivery) => (this.#parts ? this.#parts.slots.start(delivery) : early.push(delivery)),
-      onIdle: () => this.#parts?.doormen.slotFree(),
+      onIdle: () => this.#parts?.onIdle(),
       onRoom: (room) => this.#parts?.doormen.heard(room),
       onRevoked: (id) => this.#revoked(id),
       onError: (error) => this.#journal.error(error),

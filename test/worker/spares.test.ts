@@ -218,7 +218,7 @@ describe('a permit whose run has ended', () => {
 function spare() {
   const clock = new ManualClock();
   const locks = createLocks({ coordinator: memoryCoordinator({ clock }), clock });
-  const state = { more: true, parked: [] as string[] };
+  const state = { more: true, expecting: false, parked: [] as string[] };
   const leaving = new AbortController();
   const spares = new Spares({
     locks,
@@ -324,6 +324,23 @@ describe('a spare permit', () => {
     expect(await held()).toBe(2);
     await turnOfTheLoop();
     await turnOfTheLoop();
+    expect(await held()).toBe(0);
+  });
+
+  it('is kept for a message that is on its way, until nobody needed it at two looks', async () => {
+    const { spares, state, clock, terms, grant, held } = spare();
+    Object.assign(state, { more: false, expecting: true });
+    for (let i = 0; i < 3; i++) expect(spares.keep(await grant())).toBe(true);
+    await turnOfTheLoop();
+    await turnOfTheLoop();
+    expect(await held()).toBe(3);
+    await clock.advance(2);
+    const used = spares.take(terms(), message()) as Lease;
+    spares.keep(used);
+    await clock.advance(2);
+    expect(await held()).toBe(1);
+    await clock.advance(2);
+    await clock.advance(2);
     expect(await held()).toBe(0);
   });
 

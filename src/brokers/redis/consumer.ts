@@ -71,6 +71,10 @@ export class RedisConsumer implements Consumer, LaneHost, FetchingHost {
     return this.isFetching && this.#fetching.more;
   }
 
+  get expecting(): boolean {
+    return this.isFetching && this.#fetching.expecting;
+  }
+
   /** A beat is answered when a fetch would be. */
   get silence(): number {
     if (!this.isFetching || this.#hand.free <= 0) return 0;

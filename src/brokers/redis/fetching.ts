@@ -75,6 +75,11 @@ export class Fetching {
     return this.#arrived.length > 0;
   }
 
+  /** At least one queue was not found empty when it was asked last, and nothing keeps from asking it again. */
+  get expecting(): boolean {
+    return !this.#pause && this.#lanes.some(({ quiet }) => !quiet);
+  }
+
   get #isIdle(): boolean {
     return this.#host.isFetching && this.#hand.free > 0 && this.#lanes.every(({ quiet }) => quiet);
   }

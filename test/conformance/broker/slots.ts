@@ -39,6 +39,21 @@ export function slotSuite(kit: Kit): void {
     expect(hands.consumer.more ?? false).toBe(false);
   });
 
+  it('expects more for a slot only where the queues had more', async () => {
+    const broker = await kit.connect();
+    const queue = kit.queue();
+    await broker.publish(calls(5), { queue });
+    const hands = await kit.work(broker, queue, { concurrency: 3 });
+    const first = await hands.receive(3);
+    await kit.quiet();
+    expect(hands.consumer.expecting ?? true).toBe(true);
+
+    for (const delivery of first) await delivery.settle(done);
+    await hands.receive(2);
+    await kit.quiet();
+    expect(hands.consumer.expecting ?? false).toBe(false);
+  });
+
   it('counts as idle the slots that the queues have nothing for', async () => {
     const broker = await kit.connect();
     const queue = kit.queue();
