@@ -20,13 +20,13 @@ await using args = await onServers(
   latencyP50Ms      from the call to the body, at 100 calls a second
   latencyP99Ms
 
-Over Redis, which keeps the limits too, it is the worker alone that is measured, in a process of its own, in turns with
-those of BullMQ and bee-queue and with one that reads Streams and does nothing else. No results are kept, and nothing of
-what has ended.
+Over a broker on a server it is the worker alone that is measured, in a process of its own, in turns with others: on Redis,
+which keeps the limits too, with BullMQ, bee-queue and one that reads Streams and does nothing else; on RabbitMQ with one
+that consumes by amqplib, acknowledges, and does nothing else. No results are kept, and nothing of what has ended.
 
   workerCpuUsPerTask
   least, most       drainedPerSecond in all rounds
-  ratioToBullMq     drainedPerSecond, and ratioToRaw, to that of the Streams
+  ratioToBullMq     drainedPerSecond, and ratioToRaw, to that of the Streams, or of amqplib
   ratioToBeeQueue   latencyP50Ms`,
     {
       tasks: { default: 20_000, help: 'tasks in a round' },
@@ -117,8 +117,8 @@ async function latency(kind: Kind): Promise<Figures> {
 }
 
 const report = new Report('throughput', args);
-if (args.broker.startsWith('redis')) await compareRunners(report, args);
-else await compareLimits();
+if (args.broker.startsWith('memory')) await compareLimits();
+else await compareRunners(report, args);
 report.end();
 
 async function compareLimits(): Promise<void> {

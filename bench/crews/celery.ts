@@ -15,18 +15,23 @@ export function hasCelery(): boolean {
   return python !== undefined && spawnSync(python, ['-c', 'import celery, kazoo, redis']).status === 0;
 }
 
-/** Two workers of Celery with ten processes each, over Redis, and kazoo's semaphore. */
-export async function celeryRound({ broker, coordinator }: Where, load: Load): Promise<Figures> {
+/** Two workers of Celery with ten processes each, and kazoo's semaphore. `tallies`: a Redis that they count in. */
+export async function celeryRound(
+  { broker, coordinator }: Where,
+  load: Load,
+  tallies: string,
+): Promise<Figures> {
   const name = newName('celery');
   const [processes, python] = [10, programs.python.program];
   const env = {
     BENCH_BROKER: broker,
+    BENCH_TALLIES: tallies,
     BENCH_ZOOKEEPER: coordinator.replace(/^zk:\/\//, ''),
     BENCH_NAME: name,
     BENCH_CAPACITY: String(load.capacity),
     BENCH_MS: String(load.ms),
   };
-  const redis = new Redis(broker);
+  const redis = new Redis(tallies);
   const args = ['-m', 'celery', '-A', 'classic_celery', 'worker', '-P', 'prefork', '-c', processes];
   const flags = ['--without-gossip', '--without-mingle', '--without-heartbeat'];
   const workers = await Promise.all(

@@ -15,7 +15,7 @@ app.conf.task_default_queue = os.environ["BENCH_NAME"]
 name = os.environ["BENCH_NAME"]
 capacity = int(os.environ["BENCH_CAPACITY"])
 seconds = float(os.environ["BENCH_MS"]) / 1000
-redis = Redis.from_url(os.environ["BENCH_BROKER"])
+redis = Redis.from_url(os.environ["BENCH_TALLIES"])
 zookeeper = None
 
 

@@ -6,29 +6,52 @@ import type { Order } from './program.js';
 
 interface CompareArgs {
   readonly broker: string;
+  readonly coordinator: string;
   readonly tasks: number;
   readonly concurrency: number;
   readonly rounds: number;
   readonly seconds: number;
 }
 
-const raw = 'raw Streams';
-const ours = ['no limit', 'one resource with room for all', 'a lock of its own for each task'] as const;
-const peers = [raw, 'BullMQ', 'bee-queue'];
+/** Who else runs tasks over the same server. */
+interface Company {
+  readonly peers: readonly string[];
+  /** Names of figures, and the peers that they compare with. */
+  readonly drained: Readonly<Record<string, string>>;
+  readonly latency: Readonly<Record<string, string>>;
+  readonly bars: Readonly<Record<string, Bars>>;
+}
 
-const bars: Readonly<Record<string, Bars>> = {
-  'no limit': { ratioToBullMq: atLeast(5), ratioToRaw: atLeast(0.6) },
-  'one resource with room for all': { ratioToBullMq: atLeast(2.5) },
-  'a lock of its own for each task': { ratioToBullMq: atLeast(1) },
+const ours = ['no limit', 'one resource with room for all', 'a lock of its own for each task'] as const;
+
+const onRedis: Company = {
+  peers: ['raw Streams', 'BullMQ', 'bee-queue'],
+  drained: { ratioToBullMq: 'BullMQ', ratioToRaw: 'raw Streams' },
+  latency: { ratioToBeeQueue: 'bee-queue' },
+  bars: {
+    'no limit': { ratioToBullMq: atLeast(5), ratioToRaw: atLeast(0.6), ratioToBeeQueue: atMost(1) },
+    'one resource with room for all': { ratioToBullMq: atLeast(2.5) },
+    'a lock of its own for each task': { ratioToBullMq: atLeast(1) },
+  },
+};
+
+const onRabbitMq: Company = {
+  peers: ['raw amqplib'],
+  drained: { ratioToRaw: 'raw amqplib' },
+  latency: {},
+  bars: { 'no limit': { ratioToRaw: atLeast(0.8) } },
 };
 
 /** One worker process of each, which takes its turn with the others. */
 export async function compareRunners(report: Report, args: CompareArgs): Promise<void> {
+  const { broker, coordinator } = args;
+  const company = broker.startsWith('redis') ? onRedis : onRabbitMq;
+  const keeper = coordinator === 'memory' && company === onRedis ? broker : coordinator;
   const children = Object.fromEntries(
-    [...peers, ...ours].map((name) => [name, startProgram(program, name, args.broker)]),
+    [...company.peers, ...ours].map((name) => [name, startProgram(program, name, broker, keeper)]),
   );
-  await compareDrains(report, children, args);
-  await compareLatencies(report, children, args);
+  await compareDrains(report, children, company, args);
+  await compareLatencies(report, children, company, args);
   for (const child of Object.values(children)) child.disconnect();
 }
 
@@ -36,8 +59,12 @@ const program = new URL('./program.ts', import.meta.url);
 
 type Children = Readonly<Record<string, ChildProcess>>;
 
-async function compareDrains(report: Report, children: Children, args: CompareArgs): Promise<void> {
-  const { tasks, concurrency, rounds } = args;
+async function compareDrains(
+  report: Report,
+  children: Children,
+  { drained, bars }: Company,
+  { tasks, concurrency, rounds }: CompareArgs,
+): Promise<void> {
   const order: Order = { tasks, concurrency };
   // A compiler needs to have seen a lot of them.
   for (const child of Object.values(children)) for (let i = 0; i < 2; i++) await told(child, order);
@@ -45,22 +72,25 @@ async function compareDrains(report: Report, children: Children, args: CompareAr
     mapped(children, (child) => () => told<Figures>(child, order)),
     { rounds },
   );
-  for (const [name, drained] of Object.entries(all)) {
-    const [bullMq, streams] = [all.BullMQ, all[raw]] as [Rounds, Rounds];
-    const rates = drained.all('drainedPerSecond');
+  for (const [name, of] of Object.entries(all)) {
+    const rates = of.all('drainedPerSecond');
     const figures = {
-      ...drained.medians,
+      ...of.medians,
       least: Math.min(...rates),
       most: Math.max(...rates),
-      ratioToBullMq: drained.ratio('drainedPerSecond', bullMq),
-      ratioToRaw: drained.ratio('drainedPerSecond', streams),
+      ...mapped(drained, (peer) => of.ratio('drainedPerSecond', all[peer] as Rounds)),
     };
-    report.row(`${name}, ${concurrency} slots`, figures, bars[name]);
+    report.row(`${name}, ${concurrency} slots`, figures, those(bars[name], figures));
   }
 }
 
 /** In turns of a second each, so that whatever else the machine does falls on all of them alike. */
-async function compareLatencies(report: Report, children: Children, { seconds }: CompareArgs): Promise<void> {
+async function compareLatencies(
+  report: Report,
+  children: Children,
+  { latency, bars }: Company,
+  { seconds }: CompareArgs,
+): Promise<void> {
   const order: Order = { calls: 100, pause: 10 };
   const all = Object.fromEntries(Object.keys(children).map((name) => [name, [] as number[]]));
   for (let turn = -1; turn < seconds; turn++) {
@@ -69,16 +99,21 @@ async function compareLatencies(report: Report, children: Children, { seconds }:
       if (turn >= 0) all[name]?.push(...latencies);
     }
   }
-  const peer = quantile(all['bee-queue'] ?? [], 0.5);
+  const p50 = mapped(all, (latencies) => quantile(latencies, 0.5));
   for (const [name, latencies] of Object.entries(all)) {
-    const latencyP50Ms = quantile(latencies, 0.5);
+    const latencyP50Ms = p50[name] ?? Number.NaN;
     const figures = {
       latencyP50Ms,
       latencyP99Ms: quantile(latencies, 0.99),
-      ratioToBeeQueue: latencyP50Ms / peer,
+      ...mapped(latency, (peer) => latencyP50Ms / (p50[peer] ?? Number.NaN)),
     };
-    report.row(`${name}, 100/s`, figures, name === 'no limit' ? { ratioToBeeQueue: atMost(1) } : {});
+    report.row(`${name}, 100/s`, figures, those(bars[name], figures));
   }
+}
+
+/** The bars for figures that are there. */
+function those(bars: Bars = {}, figures: Figures): Bars {
+  return Object.fromEntries(Object.entries(bars).filter(([name]) => name in figures));
 }
 
 function mapped<A, B>(of: Readonly<Record<string, A>>, map: (value: A) => B): Record<string, B> {

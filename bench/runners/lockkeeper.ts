@@ -10,11 +10,11 @@ export const limits = {
   'a lock of its own for each task': (name: string) => [locked((index: number) => `${name}:${index}`)],
 };
 
-/** Tasks over Redis, which also keeps their limits. */
-export function lockkeeper(url: string, kind: keyof typeof limits): Runner {
+/** Tasks over a broker on a server. */
+export function lockkeeper(broker: string, coordinator: string, kind: keyof typeof limits): Runner {
   let body: (index: number) => void = () => {};
   const queue = newName('queue');
-  const app = createApp({ broker: url, coordinator: url });
+  const app = createApp({ broker, coordinator });
   const options = { queue, ignoreResult: true, limits: limits[kind](newName()) };
   const work = app.task('work', options, (index: number) => body(index));
   return {

@@ -1,6 +1,7 @@
 /** A runner in a process of its own: is told what to do, and tells what came of it. */
 import { collect } from '../support/heap.js';
 import type { Figures } from '../support/rounds.js';
+import { rawAmqplib } from './amqplib.js';
 import { beeQueue } from './bee-queue.js';
 import { bullmq } from './bullmq.js';
 import { limits, lockkeeper } from './lockkeeper.js';
@@ -25,10 +26,12 @@ const peers: Record<string, (url: string) => Runner> = {
   BullMQ: bullmq,
   'bee-queue': beeQueue,
   'raw Streams': streams,
+  'raw amqplib': rawAmqplib,
 };
 
-const [, , name = '', url = ''] = process.argv;
-const runner = name in limits ? lockkeeper(url, name as keyof typeof limits) : peers[name]?.(url);
+const [, , name = '', url = '', coordinator = ''] = process.argv;
+const runner =
+  name in limits ? lockkeeper(url, coordinator, name as keyof typeof limits) : peers[name]?.(url);
 if (!runner) throw new Error(`Nothing is called "${name}"`);
 
 process.on('message', (order: Order) => void obey(order, runner));

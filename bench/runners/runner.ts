@@ -1,4 +1,4 @@
-/** Something that runs tasks over Redis, in a process of its own. Its tasks do nothing, and nothing is kept of them. */
+/** Something that runs tasks over a server, in a process of its own. Its tasks do nothing, and nothing is kept of them. */
 export interface Runner {
   /** Enqueues so many. */
   fill(tasks: number): Promise<void>;
