@@ -1,5 +1,4 @@
-import { BrokerUnavailableError, ClosedError, MalformedMessageError } from '../../errors.js';
-import type { Message } from '../../message.js';
+import { BrokerUnavailableError, ClosedError } from '../../errors.js';
 import { CallChannel } from '../../rabbitmq/channel.js';
 import type { AmqpMessage } from '../../rabbitmq/client.js';
 import type { RabbitConnection } from '../../rabbitmq/connection.js';
@@ -9,6 +8,7 @@ import type { ConsumeOptions, Consumer, Outcome, Room, RoomRef, Taken, TakeOptio
 import { RabbitDelivery } from './delivery.js';
 import { Endings } from './endings.js';
 import { Fetching, type FetchingHost } from './fetching.js';
+import { Intake, type IntakeHost } from './intake.js';
 import { Lane, type LaneHost } from './lane.js';
 import { Membership, type MembershipHost } from './membership.js';
 import type { Names } from './names.js';
@@ -33,7 +33,7 @@ export interface ConsumerParts {
  * What it has in hand is its own for as long as the connection, and the channel it came by, are. When one is lost the server
  * gives it to others at once, counted as a loss; here it is void, and the consumer begins again with the next connection.
  */
-export class RabbitConsumer implements Consumer, LaneHost, FetchingHost, MembershipHost {
+export class RabbitConsumer implements Consumer, LaneHost, FetchingHost, IntakeHost, MembershipHost {
   readonly slots: number;
   readonly lease: number;
   readonly #options: ConsumeOptions;
@@ -43,11 +43,10 @@ export class RabbitConsumer implements Consumer, LaneHost, FetchingHost, Members
   readonly #desk: NewsDesk;
   readonly #lanes: readonly Lane[];
   readonly #fetching: Fetching;
+  readonly #intake: Intake;
   readonly #endings: Endings;
   readonly #membership: Membership;
   #state: 'fetching' | 'stopped' | 'vanished' | 'closed' = 'fetching';
-  /** What is being put back, sent on or set apart. */
-  readonly #underWay = new Set<Promise<void>>();
   #stopping: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
 
@@ -75,6 +74,7 @@ export class RabbitConsumer implements Consumer, LaneHost, FetchingHost, Members
         ),
     );
     this.#fetching = new Fetching(this.#lanes, options.concurrency, this);
+    this.#intake = new Intake(this);
     this.#endings = new Endings(this.#fetching, () => this.#state === 'vanished');
     this.#membership = new Membership({ connection, news, lanes: this.#lanes }, this);
   }
@@ -128,10 +128,7 @@ export class RabbitConsumer implements Consumer, LaneHost, FetchingHost, Members
   }
 
   async rooms(): Promise<readonly Room[]> {
-    this.#checkOpen();
-    return await this.#tell(async () =>
-      (await Promise.all(this.#lanes.map((lane) => lane.listRooms()))).flat(),
-    );
+    return await this.#ofAll((lane) => lane.listRooms());
   }
 
   async attend(rooms: readonly RoomRef[]): Promise<void> {
@@ -145,10 +142,7 @@ export class RabbitConsumer implements Consumer, LaneHost, FetchingHost, Members
   }
 
   async orphans(): Promise<readonly Room[]> {
-    this.#checkOpen();
-    return await this.#tell(async () =>
-      (await Promise.all(this.#lanes.map((lane) => lane.orphans()))).flat(),
-    );
+    return await this.#ofAll((lane) => lane.orphans());
   }
 
   stop(): Promise<void> {
@@ -179,20 +173,23 @@ export class RabbitConsumer implements Consumer, LaneHost, FetchingHost, Members
 
   onMessage(lane: Lane, message: AmqpMessage): void {
     if (this.#state === 'vanished') return;
-    if (!this.isFetching)
-      return void this.#quietly(lane.putBack(message).then(() => lane.ackFetched(message)));
-    if (lane.isReturned(message))
-      return void this.#quietly(lane.putBackLost(message).then(() => lane.ackFetched(message)));
-    if (lane.isEarly(message)) return void this.#quietly(lane.sendOn(message));
-    this.#fetching.arrived(lane, message);
+    if (this.#intake.accepts(lane, message)) this.#fetching.arrived(lane, message);
   }
 
   deliver(lane: Lane, raw: AmqpMessage): void {
-    const message = this.#read(lane, raw);
+    const message = this.#intake.read(lane, raw);
     if (!message) return;
     const delivery = new RabbitDelivery({ raw, message, lane, settle: this.#settle });
     this.#fetching.add(delivery);
     this.#options.onDelivery(delivery);
+  }
+
+  get largest(): number {
+    return this.#parts.largest;
+  }
+
+  onSetApart(): void {
+    this.#fetching.acknowledged();
   }
 
   onIdle(): void {
@@ -209,25 +206,6 @@ export class RabbitConsumer implements Consumer, LaneHost, FetchingHost, Members
     }
   };
 
-  /** Nothing when there is no message in it, which sets it apart. */
-  #read(lane: Lane, raw: AmqpMessage): Message | undefined {
-    const { largest } = this.#parts;
-    try {
-      const { length } = raw.content;
-      if (length <= largest) return messageIn(lane.names, raw);
-      throw new MalformedMessageError(`it is ${length} bytes, and ${largest} are allowed`);
-    } catch (error) {
-      void this.#quietly(this.#setApart(lane, raw, (error as Error).message));
-      return undefined;
-    }
-  }
-
-  async #setApart(lane: Lane, raw: AmqpMessage, reason: string): Promise<void> {
-    await lane.conclude({ raw, losses: 0 }, { kind: 'aside', reason });
-    lane.ackFetched(raw);
-    this.#fetching.acknowledged();
-  }
-
   readonly #settle = async (delivery: RabbitDelivery, outcome: Outcome): Promise<boolean> => {
     if (!this.#endings.begin(delivery)) return false;
     return await this.#tell(() => this.#endings.end(delivery, outcome, { shut: true }));
@@ -235,12 +213,12 @@ export class RabbitConsumer implements Consumer, LaneHost, FetchingHost, Members
 
   async #take(resource: string, weight: number, before?: RabbitDelivery): Promise<Taken> {
     if (!this.isFetching) {
-      if (before?.tap) await before.lane.letGo(before.tap);
+      if (before?.tap) await before.lane.taking.letGo(before.tap);
       return { kind: 'empty' };
     }
     const lanes = before ? [before.lane, ...this.#lanes.filter((lane) => lane !== before.lane)] : this.#lanes;
     for (const lane of lanes) {
-      const found = await lane.take(resource, weight, lane === before?.lane ? before.tap : undefined);
+      const found = await lane.taking.take(resource, weight, lane === before?.lane ? before.tap : undefined);
       if (!found) continue;
       if ('weight' in found) return { kind: 'other', weight: found.weight };
       const { message: raw, tap } = found;
@@ -271,14 +249,8 @@ export class RabbitConsumer implements Consumer, LaneHost, FetchingHost, Members
     if (news.kind === 'revoked') this.#options.onRevoked?.(news.id);
     const lane = this.#lanes.find(({ names }) => names.news === key);
     if (!lane) return;
-    if (news.kind === 'room') lane.heard(news.room);
-    else if (news.kind === 'attended') lane.book.attended(news.resources);
-    else if (news.kind === 'gone') lane.rooms.forget(news.name);
-    else if (news.kind === 'claim') void this.#quietly(lane.answerClaim(message, news.names));
-    else {
-      const hand = { running: this.#fetching.runningOf(lane), waiting: this.#fetching.waitingOf(lane) };
-      void this.#quietly(lane.answer(message, hand));
-    }
+    const hand = { running: this.#fetching.runningOf(lane), waiting: this.#fetching.waitingOf(lane) };
+    void this.#intake.quietly(lane.onNews(news, message, hand));
   }
 
   async #stop(): Promise<void> {
@@ -286,15 +258,10 @@ export class RabbitConsumer implements Consumer, LaneHost, FetchingHost, Members
     this.#state = 'stopped';
     if (!this.#membership.isJoined) return;
     await Promise.all(this.#lanes.map((lane) => lane.stopFetching().catch(this.onError)));
-    await Promise.all(
-      this.#fetching
-        .takeWaiting()
-        .map(({ lane, message }) =>
-          this.#quietly(lane.putBack(message).then(() => lane.ackFetched(message))),
-        ),
-    );
+    const waiting = this.#fetching.takeWaiting();
+    await Promise.all(waiting.map(({ lane, message }) => this.#intake.putBack(lane, message)));
     // What came before the server knew that no more is to come: cut short, it would be in the queue twice.
-    await Promise.all(this.#underWay);
+    await this.#intake.over();
   }
 
   async #close(): Promise<void> {
@@ -314,11 +281,9 @@ export class RabbitConsumer implements Consumer, LaneHost, FetchingHost, Members
     for (const lane of this.#lanes) lane.leave();
   }
 
-  async #quietly(work: Promise<unknown>): Promise<void> {
-    const ended = work.then(() => {}, this.onError);
-    this.#underWay.add(ended);
-    await ended;
-    this.#underWay.delete(ended);
+  async #ofAll(list: (lane: Lane) => Promise<Room[]>): Promise<Room[]> {
+    this.#checkOpen();
+    return await this.#tell(async () => (await Promise.all(this.#lanes.map(list))).flat());
   }
 
   async #tell<T>(work: () => Promise<T>): Promise<T> {

@@ -4,13 +4,15 @@ import type { AmqpMessage } from '../../rabbitmq/client.js';
 import type { RabbitConnection } from '../../rabbitmq/connection.js';
 import type { Publisher } from '../../rabbitmq/publisher.js';
 import type { Outcome, Parking, Room } from '../broker.js';
+import { Attendance } from './attendance.js';
 import { Book, type KnownRoom, type RoomFacts } from './book.js';
 import type { RabbitDelivery } from './delivery.js';
 import { Keeper } from './keeper.js';
 import type { Names } from './names.js';
-import type { Answer, NewsDesk } from './news.js';
+import type { Answer, News, NewsDesk } from './news.js';
 import { mostRooms, Rooms } from './rooms.js';
-import { type Tap, Taps } from './tap.js';
+import { Taking } from './taking.js';
+import { Taps } from './tap.js';
 import type { Topology } from './topology.js';
 import { asideParcel, leftOf, lossesOf, lostParcel, type Parcel, parcel, weightOf } from './wire.js';
 import { Writer } from './writer.js';
@@ -24,11 +26,6 @@ export interface LaneHost {
   onError(error: unknown): void;
 }
 
-/** Others are told of a room again, on which they may have given up, after this many milliseconds. */
-const tellAgainAfter = 200;
-/** As often are others told of rooms that are attended by parking and taking, in milliseconds. */
-const tellAttended = 300;
-
 /**
  * One worker's part in one queue.
  *
@@ -39,21 +36,19 @@ export class Lane {
   readonly names: Names;
   readonly book = new Book();
   readonly rooms: Rooms;
+  readonly taking: Taking;
   readonly #host: LaneHost;
   readonly #connection: RabbitConnection;
   readonly #topology: Topology;
   readonly #writer: Writer;
   readonly #desk: NewsDesk;
   readonly #taps: Taps;
-  readonly #touched = new Set<string>();
-  #telling: NodeJS.Timeout | undefined;
+  readonly #attendance: Attendance;
   #fetching: OpenChannel | undefined;
   /** What each message came by: on another channel its number means another message. */
   readonly #cameBy = new WeakMap<AmqpMessage, OpenChannel>();
   #keeper: Keeper | undefined;
   #tag: string | undefined;
-  /** Where its taps begin next: rooms of one resource have turns. */
-  #turn = 0;
 
   constructor(
     parts: {
@@ -72,7 +67,12 @@ export class Lane {
     this.#desk = parts.desk;
     this.#writer = new Writer(parts.publisher, parts.topology, parts.names);
     this.#taps = new Taps(parts.connection, host.onError);
-    this.rooms = new Rooms({ ...parts, book: this.book, writer: this.#writer });
+    const { book } = this;
+    const rooms = new Rooms({ ...parts, book, writer: this.#writer });
+    this.rooms = rooms;
+    this.#attendance = new Attendance({ ...parts, book, rooms, news: this.names.news });
+    const [writer, taps, attendance] = [this.#writer, this.#taps, this.#attendance];
+    this.taking = new Taking({ book, rooms, writer, taps, attendance });
   }
 
   /** Whether it can be asked what waits. */
@@ -98,7 +98,7 @@ export class Lane {
         rooms: this.rooms,
         lease: this.#host.lease,
         onRoom: (room) => this.#host.onRoom(room.room(this.names.queue)),
-        bringBackLost: async (room) => void (await this.#peek(room)),
+        bringBackLost: async (room) => void (await this.taking.peek(room)),
         renote: (facts) => this.#writer.putNote(Buffer.from(JSON.stringify(facts))),
         onRemoved: (name) => {
           this.#desk.tell(this.names.news, { kind: 'gone', name }).catch(() => {});
@@ -156,8 +156,7 @@ export class Lane {
 
   leave(): void {
     this.#keeper?.stop();
-    clearTimeout(this.#telling);
-    this.#telling = undefined;
+    this.#attendance.stop();
   }
 
   /** The end of a round on the ladder, and not of the whole delay. */
@@ -199,78 +198,12 @@ export class Lane {
     }
   }
 
-  /** Into the queue again, as lost once more. */
   async putBackLost(message: AmqpMessage): Promise<void> {
-    await this.#writer.put(lostParcel(message, lossesOf(message) + 1));
+    await this.#writer.putBackLost(message);
   }
 
-  /** Into the queue again, as it was. */
   async putBack(message: AmqpMessage): Promise<void> {
-    await this.#writer.put(lostParcel(message, lossesOf(message)));
-  }
-
-  /**
-   * The next message of the resource's rooms, by a tap that is there already or by another one. What somebody died with goes
-   * back to the queue on the way.
-   */
-  async take(
-    resource: string,
-    weight: number,
-    held?: Tap,
-  ): Promise<{ message: AmqpMessage; tap: Tap } | { weight: number } | undefined> {
-    if (held) {
-      const found = await this.#takeBy(held, weight);
-      if (found) return found;
-    }
-    const rooms = this.book.of(resource);
-    const first = this.#turn++;
-    for (let i = 0; i < rooms.length; i++) {
-      const room = rooms[(first + i) % rooms.length] as KnownRoom;
-      const tap = await this.#taps.open(room.name);
-      if (!tap) {
-        this.rooms.forget(room.name);
-        continue;
-      }
-      const found = await this.#takeBy(tap, weight);
-      if (found) return found;
-    }
-    return undefined;
-  }
-
-  /** Leaves a room. What has come from it by now goes back. */
-  async letGo(tap: Tap): Promise<void> {
-    const message = await tap.next();
-    if (message) await this.#return(tap, message);
-  }
-
-  /** To the front of its room; or, if somebody died with it, to the queue. */
-  async #return(tap: Tap, message: AmqpMessage): Promise<void> {
-    if (message.fields.redelivered) await this.putBackLost(message);
-    else await this.rooms.putBack(tap.name, message);
-    await tap.ack(message, { shut: true });
-  }
-
-  async #takeBy(tap: Tap, weight: number) {
-    try {
-      for (;;) {
-        const message = await tap.next();
-        this.#touch(tap.name);
-        if (!message) return undefined;
-        const found = weightOf(message);
-        if (message.fields.redelivered) {
-          await this.putBackLost(message);
-          await tap.ack(message, { shut: false });
-        } else if (found === weight) {
-          return { message, tap };
-        } else {
-          await this.#return(tap, message);
-          return { weight: found };
-        }
-      }
-    } catch (error) {
-      void tap.drop();
-      throw error;
-    }
+    await this.#writer.putBack(message);
   }
 
   /** The rooms that have messages. */
@@ -281,15 +214,14 @@ export class Lane {
       if (count === undefined) this.rooms.forget(room.name);
       if (!count || listed.has(room.resource)) continue;
       const found = room.room(this.names.queue);
-      const head = room.facts.isMixed ? await this.#peek(room) : undefined;
+      const head = room.facts.isMixed ? await this.taking.peek(room) : undefined;
       listed.set(room.resource, head ? { ...found, weight: weightOf(head) } : found);
     }
     return [...listed.values()];
   }
 
   async attend(resources: readonly string[]): Promise<void> {
-    this.book.attended(resources);
-    await this.#desk.tell(this.names.news, { kind: 'attended', resources });
+    await this.#attendance.attend(resources);
   }
 
   /** Of the rooms that others keep, it asks them: one only of several workers is given a room. */
@@ -317,22 +249,34 @@ export class Lane {
     return rooms.filter(({ name }) => given.has(name));
   }
 
-  heard(facts: RoomFacts): void {
-    this.book.learn(facts).attended();
-    const { resource, weight, capacity, countdown } = facts;
-    this.#expectTakes(capacity);
-    this.#host.onRoom({ queue: this.names.queue, resource, weight, capacity, countdown });
+  /** `hand`: what the worker has in hand of this queue. */
+  async onNews(news: News, question: AmqpMessage, hand: Pick<Answer, 'running' | 'waiting'>): Promise<void> {
+    switch (news.kind) {
+      case 'room':
+        return this.#heard(news.room);
+      case 'attended':
+        return this.book.attended(news.resources);
+      case 'gone':
+        return this.rooms.forget(news.name);
+      case 'ask':
+        return await this.#desk.answer(question, { ...hand, rooms: this.book.all.map(({ facts }) => facts) });
+      case 'claim':
+        return await this.#answerClaim(question, news.names);
+    }
+  }
+
+  #heard(facts: RoomFacts): void {
+    this.#expectTakes(facts.capacity);
+    const room = this.book.learn(facts);
+    room.attended();
+    this.#host.onRoom(room.room(this.names.queue));
   }
 
   #expectTakes(capacity: number): void {
     this.#taps.prepare(Math.min(capacity, this.#host.slots));
   }
 
-  async answer(question: AmqpMessage, hand: Pick<Answer, 'running' | 'waiting'>): Promise<void> {
-    await this.#desk.answer(question, { ...hand, rooms: this.book.all.map(({ facts }) => facts) });
-  }
-
-  async answerClaim(question: AmqpMessage, names: readonly string[]): Promise<void> {
+  async #answerClaim(question: AmqpMessage, names: readonly string[]): Promise<void> {
     const given = (await this.#keeper?.orphans(names)) ?? [];
     const answer = { running: 0, waiting: 0, rooms: [], given: given.map(({ name }) => name) };
     await this.#desk.answer(question, answer);
@@ -347,45 +291,7 @@ export class Lane {
     this.#expectTakes(capacity);
     const room = await this.rooms.park(whole, parking);
     const isNews = room.learn({ name: room.name, at: Date.now(), resource, weight, capacity, countdown });
-    room.attended();
     // It is safe there by now: what fails here must not have it parked once more.
-    await this.#announce(room, isNews).catch(this.#host.onError);
-  }
-
-  async #announce(room: KnownRoom, isNews: boolean): Promise<void> {
-    if (isNews) await this.rooms.note(room);
-    if (!isNews && performance.now() - room.toldAt < tellAgainAfter) return this.#touch(room.name);
-    room.toldAt = performance.now();
-    await this.#desk.tell(this.names.news, { kind: 'room', room: room.facts });
-  }
-
-  /** Looks at the message that comes first, and leaves it there; one that somebody died with goes back to the queue. */
-  async #peek(room: KnownRoom): Promise<AmqpMessage | undefined> {
-    const tap = await this.#taps.open(room.name);
-    try {
-      const message = await tap?.next();
-      if (!tap || !message) return undefined;
-      await this.#return(tap, message);
-      return message;
-    } catch (error) {
-      void tap?.drop();
-      throw error;
-    }
-  }
-
-  /** Somebody parked there or took from there, which is to be known to whoever keeps it. */
-  #touch(name: string): void {
-    const room = this.book.get(name);
-    if (!room) return;
-    room.attended();
-    this.#touched.add(room.resource);
-    if (this.#telling) return;
-    this.#telling = setTimeout(() => {
-      this.#telling = undefined;
-      const resources = [...this.#touched];
-      this.#touched.clear();
-      this.#desk.tell(this.names.news, { kind: 'attended', resources }).catch(() => {});
-    }, tellAttended);
-    this.#telling.unref();
+    await this.#attendance.parked(room, isNews).catch(this.#host.onError);
   }
 }

@@ -6,7 +6,7 @@ import type { Publisher } from '../../rabbitmq/publisher.js';
 import type { Parking } from '../broker.js';
 import type { Book, KnownRoom, RoomFacts } from './book.js';
 import { type Names, newRoomName } from './names.js';
-import { frontParcel, lossesOf, lostParcel, type Parcel, parkedParcel } from './wire.js';
+import { frontParcel, type Parcel, parkedParcel } from './wire.js';
 import type { Writer } from './writer.js';
 
 /** So many rooms of a queue at a time, by default. Each is a queue of the server. */
@@ -81,7 +81,7 @@ export class Rooms {
   async putBack(name: string, message: AmqpMessage): Promise<void> {
     if ((await this.#publisher.publish({ key: name, ...frontParcel(message) })) === 'kept') return;
     // Somebody has removed it, with a message of it in hand.
-    await this.#writer.put(lostParcel(message, lossesOf(message)));
+    await this.#writer.putBack(message);
   }
 
   /** How many messages wait in it; nothing when there is no such queue. */

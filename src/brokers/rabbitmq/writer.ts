@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { replyCodeOf } from '../../rabbitmq/client.js';
+import { type AmqpMessage, replyCodeOf } from '../../rabbitmq/client.js';
 import type { Outgoing, Publisher } from '../../rabbitmq/publisher.js';
 import { wayDown } from './ladder.js';
 import type { Names } from './names.js';
 import type { Topology } from './topology.js';
-import { delayedParcel, type Parcel } from './wire.js';
+import { delayedParcel, lossesOf, lostParcel, type Parcel } from './wire.js';
 
 /** As often as something is declared again that was not there. */
 const attempts = 3;
@@ -34,6 +34,16 @@ export class Writer {
     const { key, left } = wayDown(delay);
     const exchange = this.#names.ladder.at(-1) as string;
     await this.#send({ exchange, key, ...delayedParcel(whole, left) }, 'ladder');
+  }
+
+  /** Into the queue again, as lost once more. */
+  async putBackLost(message: AmqpMessage): Promise<void> {
+    await this.put(lostParcel(message, lossesOf(message) + 1));
+  }
+
+  /** Into the queue again, as it was. */
+  async putBack(message: AmqpMessage): Promise<void> {
+    await this.put(lostParcel(message, lossesOf(message)));
   }
 
   async putAside(whole: Parcel): Promise<void> {

@@ -1,0 +1,100 @@
+import type { AmqpMessage } from '../../rabbitmq/client.js';
+import type { Attendance } from './attendance.js';
+import type { Book, KnownRoom } from './book.js';
+import type { Rooms } from './rooms.js';
+import type { Tap, Taps } from './tap.js';
+import { weightOf } from './wire.js';
+import type { Writer } from './writer.js';
+
+/** What was found first: a message, and what holds it; or, left where it was, one of another weight. */
+export type Found = { readonly message: AmqpMessage; readonly tap: Tap } | { readonly weight: number };
+
+/** Takes messages from the rooms of one queue. What somebody died with who had taken it goes back to the queue on the way. */
+export class Taking {
+  readonly #book: Book;
+  readonly #rooms: Rooms;
+  readonly #writer: Writer;
+  readonly #taps: Taps;
+  readonly #attendance: Attendance;
+  /** Where it begins next: rooms of one resource have turns. */
+  #turn = 0;
+
+  constructor(parts: { book: Book; rooms: Rooms; writer: Writer; taps: Taps; attendance: Attendance }) {
+    this.#book = parts.book;
+    this.#rooms = parts.rooms;
+    this.#writer = parts.writer;
+    this.#taps = parts.taps;
+    this.#attendance = parts.attendance;
+  }
+
+  /** The next message of the resource's rooms, by a tap that is there already or by another one. */
+  async take(resource: string, weight: number, held?: Tap): Promise<Found | undefined> {
+    if (held) {
+      const found = await this.#takeBy(held, weight);
+      if (found) return found;
+    }
+    const rooms = this.#book.of(resource);
+    const first = this.#turn++;
+    for (let i = 0; i < rooms.length; i++) {
+      const room = rooms[(first + i) % rooms.length] as KnownRoom;
+      const tap = await this.#taps.open(room.name);
+      if (!tap) {
+        this.#rooms.forget(room.name);
+        continue;
+      }
+      const found = await this.#takeBy(tap, weight);
+      if (found) return found;
+    }
+    return undefined;
+  }
+
+  /** Leaves a room. What has come from it by now goes back. */
+  async letGo(tap: Tap): Promise<void> {
+    const message = await tap.next();
+    if (message) await this.#return(tap, message);
+  }
+
+  /** Looks at the message that comes first, and leaves it there. */
+  async peek(room: KnownRoom): Promise<AmqpMessage | undefined> {
+    const tap = await this.#taps.open(room.name);
+    try {
+      const message = await tap?.next();
+      if (!tap || !message) return undefined;
+      await this.#return(tap, message);
+      return message;
+    } catch (error) {
+      void tap?.drop();
+      throw error;
+    }
+  }
+
+  /** To the front of its room; or, if somebody died with it, to the queue. */
+  async #return(tap: Tap, message: AmqpMessage): Promise<void> {
+    if (message.fields.redelivered) await this.#writer.putBackLost(message);
+    else await this.#rooms.putBack(tap.name, message);
+    await tap.ack(message, { shut: true });
+  }
+
+  async #takeBy(tap: Tap, weight: number): Promise<Found | undefined> {
+    try {
+      for (;;) {
+        const message = await tap.next();
+        this.#attendance.touched(tap.name);
+        if (!message) return undefined;
+        const found = weightOf(message);
+        if (message.fields.redelivered) {
+          await this.#writer.putBackLost(message);
+          await tap.ack(message, { shut: false });
+        } else if (found === weight) {
+          return { message, tap };
+        } else {
+          await this.#return(tap, message);
+          return { weight: found };
+        }
+      }
+    } catch (error) {
+      void tap.drop();
+      throw error;
+    }
+  }
+}
