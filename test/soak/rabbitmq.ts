@@ -75,11 +75,14 @@ async function roomsInTurn(resources: number, atOnce = 200): Promise<void> {
     );
     if (from % 2_000 === 0) most = Math.max(most, await roomsNow());
     for (const name of names) {
+      // Beyond a thousand rooms they come back by themselves, each into a slot.
+      await until(async () => {
+        await Promise.all(deliveries.splice(0).map(end));
+        return consumer.idle > 0;
+      });
       const taken = await consumer.take(name, { weight: 1 });
       if (taken.kind === 'taken') await end(taken.delivery);
     }
-    // Beyond a thousand rooms they come back by themselves.
-    await Promise.all(deliveries.splice(0).map(end));
   }
   await until(async () => {
     await Promise.all(deliveries.splice(0).map(end));
