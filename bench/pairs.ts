@@ -12,7 +12,7 @@ await using args = await onServers(
   pairsPerSecond
   ratioToPeer     to the first of its group in the same round, or to the one that is named`,
     {
-      pairs: { default: 50_000, help: 'pairs in a round' },
+      pairs: { default: 0, help: 'pairs in a round (as many as take some seconds on that coordinator)' },
       keys: { default: 100, help: 'keys at once' },
       rounds: { default: 5, help: 'rounds of each' },
       coordinator: coordinatorOrRedlock,
@@ -20,8 +20,9 @@ await using args = await onServers(
   ),
 );
 
-const bench = await (await benchOf(args.coordinator)).pairs(args.coordinator);
+const { pairs, pairsInRound } = await benchOf(args.coordinator);
+const bench = await pairs(args.coordinator);
 const report = new Report('pairs', args);
-await runPairBench(bench, report, args);
+await runPairBench(bench, report, { ...args, pairs: args.pairs || pairsInRound });
 await bench.end();
 report.end();

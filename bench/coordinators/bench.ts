@@ -6,6 +6,8 @@ import type { Bars } from '../support/report.js';
 export interface CoordinatorBench {
   /** Acquires and releases what nobody else wants: the peers on this server, and us. */
   pairs(url: string): Promise<PairBench>;
+  /** Unless it is said: as many as take some seconds. */
+  readonly pairsInRound: number;
   /** Hold a resource of several shares, in turns with each other. The first is what the others are compared with. */
   readonly semaphores: Contest;
   /** Hold a mutex. */

@@ -9,6 +9,7 @@ import { acquirePair, ours } from './ours.js';
 /** Locks in process, beside those of async-mutex. */
 export const memory: CoordinatorBench = {
   pairs,
+  pairsInRound: 50_000,
   processes: 1,
   semaphores: {
     contenders: {

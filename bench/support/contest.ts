@@ -19,6 +19,8 @@ export interface Where {
 export interface Holding {
   /** Waits for a share of the resource, and holds it while the body runs. */
   hold(body: () => Promise<void>): Promise<void>;
+  /** How many it has sent since it was last asked, where that is not counted in this process. */
+  requests?(): Promise<number>;
   close(): Promise<void>;
 }
 

@@ -49,7 +49,7 @@ function checkName(name: string, { names }: Flag, given: unknown): unknown {
 
 function helpOf(about: string, flags: Flags): string {
   const lines = Object.entries(flags).map(([name, flag]) => {
-    const takes = flag.default === '' || flag.default === false ? '' : ` (${flag.default})`;
+    const takes = !flag.default ? '' : ` (${flag.default})`;
     return `  --${name.padEnd(12)} ${flag.help}${takes}`;
   });
   return `${about}\n\n${lines.join('\n')}\n  --${'help'.padEnd(12)} show this`;

@@ -1,3 +1,5 @@
+import { showProgress } from './progress.js';
+
 /** What one round measured, by the name of the figure. */
 export type Figures = Readonly<Record<string, number>>;
 
@@ -38,10 +40,12 @@ export async function alternate<C extends string>(
   const measured = new Map(names.map((name): [C, Figures[]] => [name, []]));
   for (let round = warmUp ? -1 : 0; round < rounds; round++) {
     for (const name of names) {
+      showProgress(`${round < 0 ? 'warming up' : `round ${round + 1} of ${rounds}`}: ${name}`);
       const figures = await cases[name]();
       if (round >= 0) measured.get(name)?.push(figures);
     }
   }
+  showProgress('');
   const all = [...measured].map(([name, figures]) => [name, new Rounds(figures)] as const);
   return Object.fromEntries(all) as Record<C, Rounds>;
 }

@@ -72,6 +72,21 @@ describe('an answer that', () => {
 
     expect(stub.connections).toBe(2);
   });
+
+  it('ends before what was asked for costs the connection', async () => {
+    let lied = false;
+    const stub = await startZooKeeperStub((request) => {
+      if (lied) return kindOf(request) === sync ? reply(request) : reply(request, noNode);
+      lied = kindOf(request) !== sync;
+      return reply(request);
+    });
+    opened.push({ close: () => stub.stop() });
+    const coordinator = open(stub.url);
+
+    await until(() => coordinator.inspect('anything', { timeout: 500 }), 5_000);
+
+    expect(stub.connections).toBe(2);
+  });
 });
 
 describe('servers that do not let a client in', () => {

@@ -59,11 +59,11 @@ export function claimsAhead(contenders: readonly Contender[], name: string | und
  * A parent counts its children for as long as it lives, and after 2^31 of them the numbers go on below zero. We know how
  * to compare those; kazoo and Curator do not.
  */
-const manySequences = 2 ** 30;
+const manySequences = String(2 ** 30);
 let warned = false;
 
 export function warnOfManySequences(path: string): void {
-  if (warned || Number(path.slice(-10)) < manySequences) return;
+  if (warned || path.slice(-10) < manySequences) return;
   warned = true;
   process.emitWarning(
     `${path} is the child of a node that has had 2^30 children. After 2^31 kazoo and Curator will not keep the order any ` +

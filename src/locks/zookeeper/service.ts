@@ -1,4 +1,5 @@
 import { systemClock } from '../../clock.js';
+import { Deadlines } from '../../deadlines.js';
 import { ClosedError, CoordinatorUnavailableError } from '../../errors.js';
 import type { Unsubscribe } from '../../events.js';
 import { inTime } from '../../in-time.js';
@@ -39,6 +40,7 @@ export class ZooKeeperService {
   readonly #claims = new Claims((claim) => this.#gone(claim));
   readonly #sessions: Sessions;
   readonly #side: Side;
+  readonly #deadlines = new Deadlines(systemClock);
   #closed = false;
 
   constructor(settings: ServiceSettings) {
@@ -167,6 +169,7 @@ export class ZooKeeperService {
     this.#closed = true;
     await Promise.all((await this.#sessions.end()).map((session) => this.#end(session)));
     this.#claims.stop();
+    this.#deadlines.close();
   }
 
   async #end(session: Session): Promise<void> {
@@ -205,7 +208,7 @@ export class ZooKeeperService {
     const answer = step(() => Math.max(0, until - performance.now())).catch((error: unknown) => {
       throw toldToCallers(error);
     });
-    return inTime(systemClock, answer, timeout, () => {
+    return inTime(this.#deadlines, answer, timeout, () => {
       const cause = new Error(`no answer within ${timeout} ms`);
       return new CoordinatorUnavailableError('zookeeper', { cause });
     });

@@ -55,7 +55,9 @@ export class Answer {
   }
 
   texts(): string[] {
-    return Array.from({ length: this.number() }, () => this.text());
+    const texts: string[] = [];
+    for (let left = this.number(); left > 0; left--) texts.push(this.text());
+    return texts;
   }
 
   /** Nothing is said as a length below zero. */
