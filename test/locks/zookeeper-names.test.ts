@@ -63,6 +63,15 @@ describe('contenders', () => {
     expect(names([...later].reverse())).toEqual(later);
   });
 
+  it('are named by their claim alone, however long its id is', () => {
+    const ids = ['', '7', '7Qx', 'Q7x', 'é', 'sixteen letters!', 'sixteen letters!!', 'x'.repeat(200)];
+    const guids = ids.map(guidOf);
+
+    for (const guid of guids) expect(guid).toMatch(/^[0-9a-f]{32}$/);
+    expect(new Set(guids).size).toBe(ids.length);
+    expect(ids.map(guidOf)).toEqual(guids);
+  });
+
   it('are counted once for both nodes of a claim', () => {
     const guid = guidOf('claim');
     const [one, other] = contenderNames(guid, 'both');
