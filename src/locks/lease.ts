@@ -23,6 +23,8 @@ export class Lease implements ClaimRef {
   readonly grantedAt: number;
   /** To how many it was given, one after the other: a chain is bounded by it, whether or not they ran. */
   turns = 1;
+  /** It came to a place in the coordinator's line, when it was that one's turn. */
+  inTurn = false;
   /** The message it was handed on to, if it was: its coordinator hears of it with the next renewal. */
   serves: Renewal['serves'];
   /** Why it is lost, once it is. */

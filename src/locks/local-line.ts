@@ -10,6 +10,11 @@ export const chain = {
   runs: 32,
   /** Milliseconds since the grant. */
   age: 1_000,
+  /**
+   * The same, of direct calls, when it was granted before there was a line. Whichever process came first has all that
+   * there was: so soon it is shared out evenly, one to each place in its turn.
+   */
+  ageOutOfTurn: 100,
   /** Milliseconds since the grant, when the worker has no other free slot. */
   ageWithoutSlot: 200,
 } as const;
@@ -96,8 +101,8 @@ export class LocalLine {
   /** Gives the lease to the first who waits, if it may go on and fits, and if that one came before `arrival`. */
   passOn(lease: Lease, now: number, arrival = Number.POSITIVE_INFINITY): boolean {
     const [first] = this.#waiters;
-    if (!first || first.arrival > arrival || first.terms.weight !== lease.weight || !mayPassOn(lease, now))
-      return false;
+    if (!first || first.arrival > arrival || first.terms.weight !== lease.weight) return false;
+    if (!mayPassOn(lease, now, lease.inTurn ? chain.age : chain.ageOutOfTurn)) return false;
     lease.turns++;
     first.admit(lease);
     return true;

@@ -139,6 +139,7 @@ export class Party {
 
   /** Granted, but the caller may have left meanwhile. */
   #admit(lease: Lease, signal: AbortSignal): Lease {
+    lease.inTurn = true;
     if (!signal.aborted) return lease;
     void lease.release();
     throw signal.reason;

@@ -73,11 +73,15 @@ describe('those of one process who wait', () => {
     expect(all.map(({ i }) => i)).toEqual(Array.from({ length: 100 }, (_, i) => i));
   });
 
-  it('pass it on for a second at most', async () => {
+  it('pass it on for a second at most, when it came to their place in the line', async () => {
     const { clock, side } = setUp();
     const [alice, bob] = [side(), side()];
     const { start, all } = runs(alice, clock);
-    const held = await alice.locks.acquire(resource);
+    const before = await bob.locks.acquire(resource);
+    const coming = alice.locks.acquire(resource);
+    await settle();
+    await before.release();
+    const held = await coming;
     const bobs = bob.locks.using(resource, { waitTimeout: '1h' }, () => clock.now());
     await settle();
     const done = start(20, 300);
@@ -89,6 +93,31 @@ describe('those of one process who wait', () => {
     // Four runs of 300 ms: the last began within the second.
     expect(await bobs).toBe(1_200);
     expect(all.filter(({ token }) => token === held.token)).toHaveLength(4);
+  });
+
+  it('share out evenly what one process had first, within a tenth of a second and a body', async () => {
+    const { clock, side } = setUp();
+    const [alice, bob] = [side(), side()];
+    const running = { a: 0, b: 0 };
+    const many = (who: typeof alice, name: 'a' | 'b') =>
+      Promise.all(
+        Array.from({ length: 100 }, () =>
+          who.locks.using(resource, { capacity: 10, waitTimeout: '1h' }, async () => {
+            running[name]++;
+            await new Promise<void>((resolve) => clock.after(20, resolve));
+            running[name]--;
+          }),
+        ),
+      );
+    const done = [many(alice, 'a')];
+    await settle();
+    done.push(many(bob, 'b'));
+    await settle();
+    expect(running).toEqual({ a: 10, b: 0 });
+    await clock.advance(130);
+    expect(running).toEqual({ a: 5, b: 5 });
+    await clock.advance(60_000);
+    await Promise.all(done);
   });
 
   it('let one of another process in after every chain, however many they are', async () => {

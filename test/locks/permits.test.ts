@@ -412,8 +412,12 @@ describe('maxHold', () => {
 
   it('counts for each run of a chain anew', async () => {
     const { clock, side } = setUp();
-    const alice = side({ abortGrace: 500 });
-    const first = await alice.locks.acquire('storage', { lease, maxHold: 900 });
+    const [alice, bob] = [side({ abortGrace: 500 }), side()];
+    const before = await bob.locks.acquire('storage');
+    const coming = alice.locks.acquire('storage', { lease, maxHold: 900 });
+    await settle();
+    await before.release();
+    const first = await coming;
     const second = alice.locks.acquire('storage', { lease, maxHold: 900 });
     await clock.advance(800);
     await first.release();
