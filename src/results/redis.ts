@@ -49,6 +49,10 @@ export class RedisResults implements ResultStore {
     });
   }
 
+  async ready(): Promise<void> {
+    await this.#link.run((client) => client.call('ping', []));
+  }
+
   async put(id: string, state: StoredState, ttl: number): Promise<void> {
     const key = this.#keyOf(id);
     const args = [encodeState(id, state), wholeMs(ttl), key];

@@ -10,6 +10,9 @@ export interface ResultStore {
   readonly kind: string;
   readonly features: ResultStoreFeatures;
 
+  /** Connects, so that the first state need not wait for it. Absent where that is of no use. */
+  ready?(): Promise<void>;
+
   /**
    * Keeps a state for `ttl` milliseconds and tells whoever watches. A final state is never overwritten. A store that
    * keeps nothing sends it to `reply`, where the call's message has one.

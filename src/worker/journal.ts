@@ -36,6 +36,14 @@ export class Journal {
     this.#app.events.emit('worker.error', { error });
   }
 
+  /** Connects to the result store, if any task keeps results: no permit that goes on is to wait for that. */
+  prepare(): void {
+    const { results, tasks } = this.#app;
+    const keeps = [...tasks.values()].some(({ settings }) => !settings.ignoreResult);
+    // That it cannot be reached is found out by the first state.
+    if (keeps) results.ready?.().catch(() => {});
+  }
+
   /** Keeps a state, if the task's caller may want it. Resolves when it is kept, or cannot be. */
   async keep(delivery: Delivery, state: StateFacts): Promise<void> {
     if (!this.wants(delivery.message, state)) return;

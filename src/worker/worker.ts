@@ -116,6 +116,7 @@ export class Worker {
     const early: Delivery[] = [];
     const { concurrency, lease } = this.settings;
     warnOfLongTasks(this.#app);
+    this.#journal.prepare();
     if (hasLimits(this.#app)) void warmUp(this.#locks);
     this.#serving = this.queues;
     const consumer = await this.#app.broker.consume(this.#serving, {

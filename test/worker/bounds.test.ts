@@ -49,6 +49,24 @@ function failing(coordinator: Coordinator) {
   return { coordinator: proxy, state };
 }
 
+describe('a result store', () => {
+  it.each([
+    ['is connected to before the first state, and holds up no start when that fails', false, 1],
+    ['is left alone where none does', true, 0],
+  ])('%s', async (_, ignoreResult, times) => {
+    const clock = new ManualClock();
+    let asked = 0;
+    const ready = async () => {
+      asked++;
+      throw new Error('nobody there');
+    };
+    const { app, work } = manualApp({ results: Object.assign(memoryResults({ clock }), { ready }) }, clock);
+    app.task('t', { ignoreResult }, () => {});
+    await work();
+    expect(asked).toBe(times);
+  });
+});
+
 describe('a result store that does not answer', () => {
   it('keeps no permit from others', async () => {
     const clock = new ManualClock();
