@@ -1,5 +1,4 @@
 /** A runner in a process of its own: is told what to do, and tells what came of it. */
-import { collect } from '../support/heap.js';
 import type { Figures } from '../support/rounds.js';
 import { rawAmqplib } from './amqplib.js';
 import { beeQueue } from './bee-queue.js';
@@ -42,9 +41,12 @@ async function obey(order: Order, of: Runner): Promise<void> {
   process.send?.(told);
 }
 
+/**
+ * No garbage is collected by force before: V8 would forget the shapes of which no object is alive, and compile anew, in
+ * every round, all that relies on them.
+ */
 async function drain({ tasks, concurrency }: Drain, of: Runner): Promise<Figures> {
   await of.fill(tasks);
-  collect();
   const [start, before] = [performance.now(), process.cpuUsage()];
   await of.drain(tasks, concurrency);
   const ms = performance.now() - start;

@@ -58,7 +58,7 @@ export function tryOne(locks: Locks, terms: Terms, claim: Claim): Soon<Entry> {
 const nothing: Entry = { kind: 'entered', leases: [] };
 
 function entryOf(terms: Terms, answer: Lease | Busy): Entry {
-  return 'kind' in answer ? { ...answer, terms } : { kind: 'entered', leases: [answer] };
+  return 'kind' in answer ? { terms, ...answer } : { kind: 'entered', leases: [answer] };
 }
 
 function claimOf(locks: Locks, { claim: { task, message, redelivered } }: EnterOptions): Claim {
@@ -112,7 +112,7 @@ async function tryPermits(
     }
     try {
       const answer = await locks.party(terms).try(terms, claimOf(locks, options));
-      if ('kind' in answer) return { ...answer, terms };
+      if ('kind' in answer) return { terms, ...answer };
       taken.push(answer);
     } catch (error) {
       const refused = refusal(terms, error);

@@ -1,4 +1,5 @@
 import type { Delivery } from '../brokers/broker.js';
+import { changed } from '../changed.js';
 import { MessageError } from '../errors.js';
 import type { Lease } from '../locks/lease.js';
 import { defaultWaitTimeout } from '../locks/limit.js';
@@ -75,7 +76,7 @@ export class Admission {
     const asked = this.#withShares(delivery.message, record);
     const all = asked.shares ? allTerms(locks, record.limits, asked.shares) : this.#fixedTerms(record);
     const rated = all.length > 0 && all[all.length - 1]?.rate !== undefined;
-    const message = rated ? { ...asked, booking: asked.booking ?? locks.newClaim() } : asked;
+    const message = rated ? changed(asked, { booking: asked.booking ?? locks.newClaim() }) : asked;
     const entry = this.#enter(delivery, message, all, inHand);
     return entry instanceof Promise
       ? entry.then((there) => admitted(message, all, there))
@@ -151,7 +152,8 @@ export class Admission {
       : record.fixed !== undefined;
     if (known) return message;
     try {
-      return { ...message, shares: sharesOf(this.#host.locks, record.limits, argumentsOf(record, message)) };
+      const shares = sharesOf(this.#host.locks, record.limits, argumentsOf(record, message));
+      return changed(message, { shares });
     } catch (error) {
       throw new MessageError(`its limits could not be worked out: ${(error as Error).message}`, {
         cause: error,
@@ -281,5 +283,5 @@ function waitTimeout({ limit }: Terms): number {
 /** Its waiting in the slot is part of its being put off. */
 function admitted(message: Message, all: readonly Terms[], entry: Entry): Admitted {
   const waited = entry.kind === 'busy' && entry.since !== undefined;
-  return { message: waited ? { ...message, deferredAt: entry.since } : message, all, entry };
+  return { message: waited ? changed(message, { deferredAt: entry.since }) : message, all, entry };
 }

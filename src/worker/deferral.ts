@@ -1,4 +1,5 @@
 import type { Parking } from '../brokers/broker.js';
+import { changed } from '../changed.js';
 import type { Clock } from '../clock.js';
 import { MaxWaitError } from '../errors.js';
 import type { Terms } from '../locks/terms.js';
@@ -10,12 +11,12 @@ export const longWait = 600_000;
 /** The message as it goes back because of a busy resource: no attempt is used. */
 export function deferred(message: Message, clock: Clock): Message {
   const { deferrals, deferredAt = clock.wall() } = message;
-  return { ...message, deferrals: deferrals + 1, deferredAt, eta: undefined, refusedBy: undefined };
+  return changed(message, { deferrals: deferrals + 1, deferredAt, eta: undefined, refusedBy: undefined });
 }
 
 /** The message as it goes back for so many milliseconds. */
 export function delayed(message: Message, after: number, clock: Clock): Message {
-  return after > 0 ? { ...message, eta: clock.wall() + after } : message;
+  return after > 0 ? changed(message, { eta: clock.wall() + after }) : message;
 }
 
 /** Milliseconds since the end of its delay; nothing when it had none. */
@@ -53,13 +54,12 @@ function deadline(message: Message, { limit }: Terms): number | undefined {
 
 /** The message as it comes back after a run, whatever that came to: its waiting begins anew. */
 export function ran(message: Message): Message {
-  return {
-    ...message,
+  return changed(message, {
     eta: undefined,
     refusedBy: undefined,
     deferredAt: undefined,
     warned: undefined,
     moves: undefined,
     booking: undefined,
-  };
+  });
 }

@@ -51,7 +51,7 @@ export class Journal {
     const late = () => new Error(`The result store did not answer within ${storeTimeout} ms`);
     try {
       const { id, reply } = delivery.message;
-      const kept = results.put(id, { ...state, at: clock.wall() } as StoredState, resultsFor, reply);
+      const kept = results.put(id, { at: clock.wall(), ...state } as StoredState, resultsFor, reply);
       await inTime(clock, kept, storeTimeout, late);
     } catch (error) {
       this.tell('result.failed', delivery, { error });

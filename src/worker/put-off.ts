@@ -1,4 +1,5 @@
 import type { Delivery } from '../brokers/broker.js';
+import { changed } from '../changed.js';
 import { type Clock, jittered } from '../clock.js';
 import { BusyError } from '../errors.js';
 import type { Entry } from '../locks/limits.js';
@@ -101,14 +102,14 @@ export class PutOff {
   #park(delivery: Delivery, asked: Message, terms: Terms, reason: DeferralReason): Verdict {
     const message = this.#warn(delivery, moved(deferred(asked, this.#clock), delivery, terms), terms);
     const told = this.#tell(delivery, message, terms, reason);
-    return { ...told, outcome: { kind: 'again', message, room: parking(message, terms) }, park: terms };
+    return { outcome: { kind: 'again', message, room: parking(message, terms) }, park: terms, ...told };
   }
 
   #delay(delivery: Delivery, asked: Message, terms: Terms, after: number, reason: DeferralReason): Verdict {
-    const put = { ...deferred(asked, this.#clock), refusedBy: terms.resource };
+    const put = changed(deferred(asked, this.#clock), { refusedBy: terms.resource });
     const message = this.#warn(delivery, delayed(put, after, this.#clock), terms);
     const told = this.#tell(delivery, message, terms, reason, after);
-    return { ...told, outcome: { kind: 'again', message, after } };
+    return { outcome: { kind: 'again', message, after }, ...told };
   }
 
   #refuse(delivery: Delivery, terms: Terms, retryAfter: number): Verdict {
@@ -151,5 +152,5 @@ export class PutOff {
 /** One that was taken from a room and is parked in another is counted, so that it does not wander for ever. */
 function moved(message: Message, delivery: Delivery, { resource }: Terms): Message {
   if (delivery.room === undefined || delivery.room === resource) return message;
-  return { ...message, moves: (message.moves ?? 0) + 1 };
+  return changed(message, { moves: (message.moves ?? 0) + 1 });
 }

@@ -63,7 +63,7 @@ export class Runner {
     }
     if (this.#isUnwanted(delivery, record)) return this.#unwanted(delivery, record, held);
     const wrong = delivery.message.kwargs && misfit(record, delivery.message);
-    if (wrong) return { ...failed(this.#host.journal, delivery, wrong), leases: held };
+    if (wrong) return { leases: held, ...failed(this.#host.journal, delivery, wrong) };
     if (record.limits.length > 0) return this.#limited(delivery, record, inHand, held);
     this.#host.spares.giveBack();
     return this.#body(delivery, record, none, held, none);
@@ -98,7 +98,7 @@ export class Runner {
     const [own] = all;
     const behind = own && all.length === 1 && !inHand && this.#host.doormen.standsFor(own.resource);
     if (behind && entry.leases.length === 1 && this.#putOff.mayGoBehind(delivery, message, own)) {
-      return { ...this.#putOff.behind(delivery, message, own), leases: entry.leases };
+      return { leases: entry.leases, ...this.#putOff.behind(delivery, message, own) };
     }
     return this.#body(withMessage(delivery, message), record, all, heldOf(inHand), entry.leases);
   }
@@ -122,7 +122,7 @@ export class Runner {
         return await this.#waitForStart(withMessage(delivery, message), record, entry.after, inHand, last);
       }
     }
-    return { ...this.#putOff.refused(delivery, message, entry), leases: held };
+    return { leases: held, ...this.#putOff.refused(delivery, message, entry) };
   }
 
   /** The start is booked, and the limit says to wait for it in the slot: until `until` on the clock's `now`, at most. */
