@@ -76,6 +76,11 @@ export class RpcResults implements ResultStore {
     await this.#step(() => this.#publisher.publish({ key: reply.to, body, properties }));
   }
 
+  async ready(): Promise<void> {
+    this.#checkOpen();
+    await this.#publisher.open();
+  }
+
   async address(): Promise<string> {
     this.#checkOpen();
     return await this.#step(() => this.#replies.open());

@@ -8,7 +8,7 @@ import { ConfigError } from '../../src/errors.js';
 import { createApp, createWorker } from '../../src/index.js';
 import { RabbitConnection } from '../../src/rabbitmq/connection.js';
 import { rabbitFrom } from '../../src/rabbitmq/open.js';
-import { again, call, calls, done, idsOf, parked, untilDepth } from '../conformance/broker/kit.js';
+import { again, call, calls, done, idsOf, parked, resource, untilDepth } from '../conformance/broker/kit.js';
 import { useRabbitMq } from '../support/servers/index.js';
 import { until } from '../support/until.js';
 import { lease, newQueue } from './rabbitmq-kit.js';
@@ -58,6 +58,22 @@ const queuesOf = async (queue: string): Promise<string[]> =>
   (await server.ctl('-q', 'list_queues', 'name')).split('\n').filter((name) => name.includes(queue));
 
 describe('a queue on RabbitMQ', () => {
+  it('hands over what is on its way into a room that is only being made', async () => {
+    const [broker, queue] = [open(), newQueue()];
+    const { consumer, next } = await serve(broker, queue, 2);
+    await broker.publish(calls(2), { queue });
+    const [first, second] = [await next(), await next()];
+
+    const parking = first.settle(parked(first.message));
+    const taken = await consumer.take(resource, {
+      weight: 1,
+      settling: { delivery: second, outcome: done },
+    });
+
+    expect(taken).toMatchObject({ kind: 'taken', delivery: { message: { id: first.message.id } } });
+    expect(await parking).toBe(true);
+  });
+
   it('is kept in quorum queues, with what was set aside behind it', async () => {
     const [broker, queue] = [open(), newQueue()];
     await broker.publish(calls(1), { queue, delay: 100 });

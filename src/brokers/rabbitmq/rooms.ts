@@ -41,6 +41,8 @@ export class Rooms {
   readonly #probe: CallChannel;
   #asked: Promise<unknown> = Promise.resolve();
   readonly #opening = new Map<string, Promise<KnownRoom>>();
+  /** Messages on their way into the first room of their resource. */
+  readonly #beginnings = new Map<string, Promise<KnownRoom>>();
   readonly #notedAt = new Map<string, number>();
   readonly #checking = new Map<string, { now: Promise<boolean>; next?: Promise<boolean> }>();
 
@@ -66,6 +68,23 @@ export class Rooms {
 
   /** Resolves, with the room it is in, when the message is safe there. */
   async park(whole: Parcel, parking: Parking): Promise<KnownRoom> {
+    const { resource } = parking;
+    const parked = this.#park(whole, parking);
+    if (this.#beginnings.has(resource) || this.#book.of(resource).length > 0) return await parked;
+    this.#beginnings.set(resource, parked);
+    try {
+      return await parked;
+    } finally {
+      this.#beginnings.delete(resource);
+    }
+  }
+
+  /** Resolves when the first message is in the first room of the resource, if it is on its way there. Never rejects. */
+  async beginning(resource: string): Promise<void> {
+    await this.#beginnings.get(resource)?.catch(() => {});
+  }
+
+  async #park(whole: Parcel, parking: Parking): Promise<KnownRoom> {
     for (;;) {
       const room = await this.#roomFor(parking);
       const parked = { key: room.name, ...parkedParcel(whole, parking) };

@@ -33,6 +33,8 @@ export class Taking {
       const found = await this.#takeBy(held, weight);
       if (found) return found;
     }
+    // A permit that is given up now would have to be asked for again in a moment.
+    await this.#rooms.beginning(resource);
     const rooms = this.#book.of(resource);
     const first = this.#turn++;
     for (let i = 0; i < rooms.length; i++) {
