@@ -16,6 +16,8 @@ export class Taking {
   readonly #writer: Writer;
   readonly #taps: Taps;
   readonly #attendance: Attendance;
+  /** Those that are looked into now, by their names. */
+  readonly #looks = new Map<string, Promise<unknown>>();
   /** Where it begins next: rooms of one resource have turns. */
   #turn = 0;
 
@@ -39,6 +41,9 @@ export class Taking {
     const first = this.#turn++;
     for (let i = 0; i < rooms.length; i++) {
       const room = rooms[(first + i) % rooms.length] as KnownRoom;
+      // From now on its keeper does not look into it; if it does already, the room seems empty meanwhile.
+      room.attended();
+      await this.#looks.get(room.name);
       const tap = await this.#taps.open(room.name);
       if (!tap) {
         this.#rooms.forget(room.name);
@@ -58,7 +63,21 @@ export class Taking {
 
   /** Looks at the message that comes first, and leaves it there. */
   async peek(room: KnownRoom): Promise<AmqpMessage | undefined> {
-    const tap = await this.#taps.open(room.name);
+    await this.#looks.get(room.name);
+    const look = this.#peek(room.name);
+    this.#looks.set(
+      room.name,
+      look.catch(() => {}),
+    );
+    try {
+      return await look;
+    } finally {
+      this.#looks.delete(room.name);
+    }
+  }
+
+  async #peek(name: string): Promise<AmqpMessage | undefined> {
+    const tap = await this.#taps.open(name);
     try {
       const message = await tap?.next();
       if (!tap || !message) return undefined;
