@@ -54,7 +54,7 @@ export function newsExchange(prefix: string): string {
   return `${prefix}.news`;
 }
 
-/** A name that no queue has had before: see `room-queue.ts`. */
+/** A name that no queue has had before: see `rooms.ts`. */
 export function newRoomName({ news }: Names): string {
   return `${news}.room.${randomBytes(12).toString('hex')}`;
 }
