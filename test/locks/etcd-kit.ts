@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { noop } from 'cockatiel';
 import { Etcd3 } from 'etcd3';
-import { afterAll, beforeAll } from 'vitest';
+import { afterAll, afterEach, beforeAll } from 'vitest';
+import type { Coordinator } from '../../src/locks/coordinator.js';
 import type { EtcdClient, Transaction } from '../../src/locks/etcd/client.js';
 import type { EtcdParty } from '../../src/locks/etcd/party.js';
 import { etcdCoordinator } from '../../src/locks/etcd.js';
@@ -56,6 +57,44 @@ export function useRawClient(server: { readonly url: string }): () => Etcd3 {
   });
   afterAll(() => client?.close());
   return () => client!;
+}
+
+/** Sides for a test file, each closed when its test is over, and their keys as any other program sees them. */
+export function useParties(server: { readonly url: string }) {
+  const raw = useRawClient(server);
+  const prefix = newPrefix();
+  const open: (Coordinator | RecordingClient)[] = [];
+  afterEach(async () => {
+    for (const one of open.splice(0)) await one.close();
+  });
+  const through = <C extends RecordingClient>(client: C) => {
+    const party = etcdCoordinator(client, { prefix });
+    open.push(party, client);
+    return { party, client };
+  };
+  return {
+    raw,
+    prefix,
+    connect: (): Coordinator => {
+      const party = etcdCoordinator(server.url, { prefix });
+      open.push(party);
+      return party;
+    },
+    /** A side on that client. */
+    through,
+    /** A side on a client that writes down what it is asked. */
+    recorded: () => through(new RecordingClient(server.url)),
+    /** What stands below a name, in the order in which it came. */
+    keysOf: async (name: string) => {
+      const { kvs } = await raw().getAll().prefix(`${prefix}${name}`).sort('Create', 'Ascend').exec();
+      return kvs.map(({ key, value, lease, create_revision }) => ({
+        key: key.toString().slice(prefix.length),
+        value: value.toString(),
+        lease,
+        created: BigInt(create_revision),
+      }));
+    },
+  };
 }
 
 export function rawClient(url: string): Etcd3 {

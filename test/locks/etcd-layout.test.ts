@@ -1,6 +1,4 @@
-import { afterEach, describe, expect, it } from 'vitest';
-import type { Coordinator } from '../../src/locks/coordinator.js';
-import { etcdCoordinator } from '../../src/locks/etcd.js';
+import { describe, expect, it } from 'vitest';
 import {
   ask,
   busy,
@@ -15,41 +13,9 @@ import {
 } from '../conformance/coordinator/kit.js';
 import { useShared } from '../support/servers/index.js';
 import { until } from '../support/until.js';
-import { newPrefix, operationsOf, RecordingClient, useRawClient } from './etcd-kit.js';
+import { operationsOf, useParties } from './etcd-kit.js';
 
-const server = useShared('etcd');
-const raw = useRawClient(server);
-const prefix = newPrefix();
-const open: (Coordinator | RecordingClient)[] = [];
-
-afterEach(async () => {
-  for (const one of open.splice(0)) await one.close();
-});
-
-function connect(): Coordinator {
-  const party = etcdCoordinator(server.url, { prefix });
-  open.push(party);
-  return party;
-}
-
-/** A coordinator on a client that writes down what it is asked. */
-function recorded(): { party: Coordinator; client: RecordingClient } {
-  const client = new RecordingClient(server.url);
-  const party = etcdCoordinator(client, { prefix });
-  open.push(party, client);
-  return { party, client };
-}
-
-/** What stands below a name, as any other program sees it: in the order in which it came. */
-async function keysOf(name: string) {
-  const { kvs } = await raw().getAll().prefix(`${prefix}${name}`).sort('Create', 'Ascend').exec();
-  return kvs.map(({ key, value, lease, create_revision }) => ({
-    key: key.toString().slice(prefix.length),
-    value: value.toString(),
-    lease,
-    created: BigInt(create_revision),
-  }));
-}
+const { raw, prefix, connect, recorded, keysOf } = useParties(useShared('etcd'));
 
 describe('the keys in etcd', () => {
   it('are named by the lease they are tied to, as in Go, and say whose they are', async () => {

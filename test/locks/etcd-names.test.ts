@@ -1,8 +1,7 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { Coordinator } from '../../src/locks/coordinator.js';
 import type { EtcdClient, EtcdStream, Transaction, WatchAnswer } from '../../src/locks/etcd/client.js';
 import { NameSeries, Names } from '../../src/locks/etcd/names.js';
-import { etcdCoordinator } from '../../src/locks/etcd.js';
 import {
   ask,
   busy,
@@ -18,25 +17,14 @@ import {
 } from '../conformance/coordinator/kit.js';
 import { useShared } from '../support/servers/index.js';
 import { until } from '../support/until.js';
-import { newPrefix, operationsOf, RecordingClient, useRawClient } from './etcd-kit.js';
+import { operationsOf, RecordingClient, useParties } from './etcd-kit.js';
 
 const server = useShared('etcd');
-const raw = useRawClient(server);
-const prefix = newPrefix();
-const open: (Coordinator | RecordingClient)[] = [];
+const { raw, prefix, through } = useParties(server);
 const [lease, capacity] = [15_000, 5];
 
-afterEach(async () => {
-  for (const one of open.splice(0)) await one.close();
-});
-
 /** A side whose calls can be held up. */
-function connect(): { party: Coordinator; client: SlowClient } {
-  const client = new SlowClient(server.url);
-  const party = etcdCoordinator(client, { prefix });
-  open.push(party, client);
-  return { party, client };
-}
+const connect = () => through(new SlowClient(server.url));
 
 type Answer = ReturnType<EtcdClient['kv']['txn']>;
 type Operations = 'request_put' | 'request_delete_range' | 'request_range';

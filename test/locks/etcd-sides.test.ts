@@ -1,6 +1,4 @@
-import { afterEach, describe, expect, it } from 'vitest';
-import type { Coordinator } from '../../src/locks/coordinator.js';
-import { etcdCoordinator } from '../../src/locks/etcd.js';
+import { describe, expect, it } from 'vitest';
 import {
   ask,
   enters,
@@ -14,27 +12,9 @@ import {
 } from '../conformance/coordinator/kit.js';
 import { useShared } from '../support/servers/index.js';
 import { until } from '../support/until.js';
-import { newPrefix, operationsOf, RecordingClient, useRawClient } from './etcd-kit.js';
+import { operationsOf, type RecordingClient, useParties } from './etcd-kit.js';
 
-const server = useShared('etcd');
-const raw = useRawClient(server);
-const prefix = newPrefix();
-const open: (Coordinator | RecordingClient)[] = [];
-
-afterEach(async () => {
-  for (const one of open.splice(0)) await one.close();
-});
-
-function connect(): Coordinator {
-  const party = etcdCoordinator(server.url, { prefix });
-  open.push(party);
-  return party;
-}
-
-async function keysOf(name: string) {
-  const { kvs } = await raw().getAll().prefix(`${prefix}${name}`).sort('Create', 'Ascend').exec();
-  return kvs.map(({ key, lease }) => ({ key: key.toString(), lease }));
-}
+const { raw, prefix, connect, recorded, keysOf } = useParties(useShared('etcd'));
 
 /** Deletes that key with the next deletion that the client is asked for, and lets nobody know before that is told of. */
 function deleteWithNext(client: RecordingClient, key: string): void {
@@ -101,13 +81,11 @@ describe('a claim that another side has', () => {
 
   it('may go there while it is looked at here: it stands here, at the end', async () => {
     const bob = connect();
-    const client = new RecordingClient(server.url);
-    const alice = etcdCoordinator(client, { prefix });
-    open.push(alice, client);
+    const { party: alice, client } = recorded();
     const held = await hold(bob, 'goes');
     const id = await standInLine(bob, 'goes');
     const [, { key }] = (await keysOf('goes/')) as [unknown, { key: string }];
-    deleteWithNext(client, key);
+    deleteWithNext(client, prefix + key);
     const other = await standInLine(alice, 'goes');
 
     expect(queued(await alice.enter(ask('goes', id, { line: true }))).ahead).toBe(1);
