@@ -27,7 +27,8 @@ def connect(**_):
     redis.incr(name + ":workers")
 
 
-@app.task(bind=True, max_retries=None)
+# By a name of its own: the program that publishes has another one for this module than the workers.
+@app.task(bind=True, name="work", max_retries=None)
 def work(self, index):
     redis.incr(name + ":deliveries")
     semaphore = zookeeper.Semaphore("/classic/" + name, max_leases=capacity)

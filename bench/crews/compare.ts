@@ -1,3 +1,4 @@
+import { startRedis } from '../../test/support/servers/index.js';
 import { atLeast, atMost, type Report } from '../support/report.js';
 import { alternate, type Figures } from '../support/rounds.js';
 import { celeryRound, hasCelery } from './celery.js';
@@ -35,7 +36,18 @@ export async function compareCrews(report: Report, args: CompareArgs): Promise<v
   if (broker.startsWith('redis') && where.coordinator === broker) {
     tell('BullMQ and redis-semaphore', await crewRound(programs.bullMq, bullMq, where, half));
   }
-  if (broker.startsWith('redis') && where.coordinator.startsWith('zk') && hasCelery()) {
-    tell('Celery and kazoo', await celeryRound(where, half, broker));
+  if (where.coordinator.startsWith('zk') && hasCelery()) {
+    tell('Celery and kazoo', await counting(broker, (tallies) => celeryRound(where, half, tallies)));
+  }
+}
+
+/** Celery's workers count in a Redis: the one that carries their messages, or one of its own. */
+async function counting(broker: string, round: (tallies: string) => Promise<Figures>): Promise<Figures> {
+  if (broker.startsWith('redis')) return await round(broker);
+  const redis = await startRedis();
+  try {
+    return await round(redis.url);
+  } finally {
+    await redis.stop();
   }
 }
