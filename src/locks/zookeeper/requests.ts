@@ -37,6 +37,9 @@ export type Committed =
   | { readonly done: true; readonly results: readonly Result[] }
   | { readonly done: false };
 
+/** Of a transaction that was refused as a whole, for a node that is not there. */
+const refusedWhole: readonly Result[] = [{ code: -101 }];
+
 interface Outstanding {
   readonly sentAt: number;
   readonly reject: (error: ZooKeeperError) => void;
@@ -130,7 +133,7 @@ export class Requests {
 
   async commit(operations: readonly Operation[]): Promise<Committed> {
     const fields = transaction(operations, (path) => this.#at(path));
-    const results = await this.#ask(kind.commit, fields, [], resultsIn);
+    const results = await this.#ask(kind.commit, fields, refusedWhole, resultsIn);
     const code = results.find((result) => result.code)?.code;
     if (code === undefined) return { done: true, results: results.map((one) => this.#told(one)) };
     if (isCollision(code)) return { done: false };
