@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { enters, exit, hold, newId, renew, soon, standInLine } from '../conformance/coordinator/kit.js';
-import { tickTime } from '../locks/zookeeper-kit.js';
+import { withTicks } from '../locks/zookeeper-kit.js';
 import { useRawZooKeeper } from '../locks/zookeeper-raw.js';
 import { useShared, useZooKeeper, useZooKeeperEnsemble } from '../support/servers/index.js';
 import { until } from '../support/until.js';
@@ -99,7 +99,7 @@ describe('a session that ends', () => {
 describe('a holder', () => {
   const server = useShared('zookeeper');
   const side = async () => (await sides(server, 1))[0]!;
-  holderSuite({ url: () => `${server.url}?tickTime=${tickTime}ms`, lease, side });
+  holderSuite({ url: () => withTicks(server).url, lease, side });
 });
 
 describe('a server that freezes', () => {

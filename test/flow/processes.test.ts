@@ -1,10 +1,11 @@
+import { withTicks } from '../locks/zookeeper-kit.js';
 import { useShared } from '../support/servers/index.js';
 import { processesSuite } from './processes.js';
 
 const redis = useShared('redis');
 const cluster = useShared('redis-cluster');
 const etcd = useShared('etcd');
-const zookeeper = useShared('zookeeper');
+const zookeeper = withTicks(useShared('zookeeper'));
 
 processesSuite('redis with its own coordinator', { broker: () => redis.url, lease: 1_500, ordered: true });
 processesSuite('redis cluster with its own coordinator', {
@@ -23,7 +24,7 @@ processesSuite('redis with etcd', {
 /** The servers of tests have ticks of 250 ms, and end sessions at them. */
 processesSuite('redis with ZooKeeper', {
   broker: () => redis.url,
-  coordinator: () => `${zookeeper.url}?tickTime=250ms`,
+  coordinator: () => zookeeper.url,
   lease: 1_500,
   later: 500,
   ordered: true,

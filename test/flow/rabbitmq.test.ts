@@ -1,24 +1,18 @@
 import { createApp } from 'lockkeeper';
-import { tickTime } from '../locks/zookeeper-kit.js';
+import { withTicks } from '../locks/zookeeper-kit.js';
 import { useShared } from '../support/servers/index.js';
 import { flowSuite } from './suite.js';
 
 const rabbitmq = useShared('rabbitmq');
 const redis = useShared('redis');
 const etcd = useShared('etcd');
-const zookeeper = useShared('zookeeper');
-/** Told of the ticks of the server, leases may be as short as the broker's. */
-const shortTicks = {
-  get url() {
-    return `${zookeeper.url}?tickTime=${tickTime}ms`;
-  },
-};
+const zookeeper = withTicks(useShared('zookeeper'));
 
 /** The lease of etcd has whole seconds, and two at least. */
 const pairs = [
   { name: 'redis', coordinator: redis, lease: 1_500, rate: true },
   { name: 'etcd', coordinator: etcd, lease: 2_000, rate: false },
-  { name: 'ZooKeeper', coordinator: shortTicks, lease: 1_500, rate: false },
+  { name: 'ZooKeeper', coordinator: zookeeper, lease: 1_500, rate: false },
 ];
 
 for (const { name, coordinator, lease, rate } of pairs) {

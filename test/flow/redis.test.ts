@@ -1,18 +1,12 @@
 import { createApp } from 'lockkeeper';
-import { tickTime } from '../locks/zookeeper-kit.js';
+import { withTicks } from '../locks/zookeeper-kit.js';
 import { useShared } from '../support/servers/index.js';
 import { flowSuite } from './suite.js';
 
 const redis = useShared('redis');
 const cluster = useShared('redis-cluster');
 const etcd = useShared('etcd');
-const zookeeper = useShared('zookeeper');
-/** Told of the ticks of the server, leases may be as short as the broker's. */
-const shortTicks = {
-  get url() {
-    return `${zookeeper.url}?tickTime=${tickTime}ms`;
-  },
-};
+const zookeeper = withTicks(useShared('zookeeper'));
 
 /** The lease of etcd has whole seconds, and two at least. */
 const pairs = [
@@ -20,7 +14,7 @@ const pairs = [
   { name: 'redis cluster with its own coordinator', broker: cluster, lease: 1_500, rate: true },
   { name: 'redis with memory', broker: redis, coordinator: { url: 'memory:' }, lease: 1_500, rate: true },
   { name: 'redis with etcd', broker: redis, coordinator: etcd, lease: 2_000, rate: false },
-  { name: 'redis with ZooKeeper', broker: redis, coordinator: shortTicks, lease: 1_500, rate: false },
+  { name: 'redis with ZooKeeper', broker: redis, coordinator: zookeeper, lease: 1_500, rate: false },
 ];
 
 for (const { name, broker, coordinator, lease, rate } of pairs) {

@@ -7,6 +7,15 @@ import type { CoordinatorHarness } from '../conformance/coordinator.js';
 /** Milliseconds, as the servers of tests have it. */
 export const tickTime = 250;
 
+/** A server whose coordinators are told of its ticks: so their leases may be as short as a broker's. */
+export function withTicks(server: { readonly url: string }): { readonly url: string } {
+  return {
+    get url() {
+      return `${server.url}?tickTime=${tickTime}ms`;
+    },
+  };
+}
+
 export const semaphoreFeatures: CoordinatorFeatures = {
   fair: true,
   fencing: true,
