@@ -11,7 +11,8 @@ const nothing: Depth = { ready: 0, delayed: 0, parked: 0, running: 0, apart: 0 }
 
 /**
  * What is where, as seen by somebody who consumes nothing: what queues hold the server tells, what workers have in hand they
- * tell themselves. One that does not answer within a second (it is frozen, or was) is not counted.
+ * tell themselves. One that does not answer within a second (it is frozen, or was) is not counted. All this is asked one
+ * after the other, so that what a worker takes in between may be missed.
  */
 export class Census {
   readonly #connection: RabbitConnection;
@@ -38,13 +39,13 @@ export class Census {
     const { work, aside, ladder } = this.#names;
     if ((await this.#count(work)) === undefined) return nothing;
     const { answers, rooms } = await this.#ask();
-    const parked = await Promise.all(rooms.map((name) => this.#rooms.count(name)));
+    // Its queue after what comes into it: a message that moves meanwhile is rather counted twice than not at all.
+    const delayed = (await this.#hasLadder()) ? await this.#countAll(ladder) : 0;
+    const parked = await this.#countAll(rooms);
     return {
       ready: ((await this.#count(work)) ?? 0) + sum(answers.map(({ waiting }) => waiting)),
-      delayed: (await this.#hasLadder())
-        ? sum(await Promise.all(ladder.map((name) => this.#count(name))))
-        : 0,
-      parked: sum(parked),
+      delayed,
+      parked,
       running: sum(answers.map(({ running }) => running)),
       apart: (await this.#count(aside)) ?? 0,
     };
@@ -94,6 +95,10 @@ export class Census {
   /** The longest step is declared last. */
   async #hasLadder(): Promise<boolean> {
     return (await this.#count(this.#names.ladder.at(-1) as string)) !== undefined;
+  }
+
+  async #countAll(names: readonly string[]): Promise<number> {
+    return sum(await Promise.all(names.map((name) => this.#count(name))));
   }
 
   async #count(name: string): Promise<number | undefined> {
