@@ -128,6 +128,9 @@ export interface Consumer {
    */
   readonly expecting?: boolean;
 
+  /** A take costs no more by itself than one that settles a delivery in the same step. Absent where it does. */
+  readonly takesAlone?: boolean;
+
   /**
    * Milliseconds for which the broker has not answered what fetches here, though there was a slot to fetch for. An answer
    * is also that there is nothing. A broker that waits for messages asks again at least every 5 s.

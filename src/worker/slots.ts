@@ -1,4 +1,4 @@
-import type { Consumer, Delivery, Outcome } from '../brokers/broker.js';
+import type { Consumer, Delivery, TakeOptions } from '../brokers/broker.js';
 import type { Clock } from '../clock.js';
 import { inTime } from '../in-time.js';
 import type { Lease } from '../locks/lease.js';
@@ -29,7 +29,8 @@ interface Turn {
  * settled and taken in one step of the broker, with no question to the coordinator.
  *
  * If the process dies between the steps: before the outcome is settled, the delivery comes back after the consumer's
- * lease and runs again; after it, a permit not yet given back comes free when its own lease ends.
+ * lease and runs again; after it, a permit not yet given back comes free when its own lease ends. Where the next was taken
+ * already, while the result of the run before was on its way, both come back.
  */
 export class Slots {
   readonly #runner: Runner;
@@ -125,14 +126,18 @@ export class Slots {
     try {
       let turn = await this.#next(first, ended);
       while (turn) {
-        // Chains of short runs must leave timers their turn.
-        if (++this.#turns % burst === 0) await new Promise((resolve) => setImmediate(resolve));
+        await this.#breathe();
         turn = await this.#next(turn, await this.#runner.run(turn.delivery, turn.lease));
       }
       this.#freed();
     } catch (error) {
       this.#broken(error);
     }
+  }
+
+  /** Chains of short runs must leave timers their turn. */
+  async #breathe(): Promise<void> {
+    if (++this.#turns % burst === 0) await new Promise((resolve) => setImmediate(resolve));
   }
 
   /** Ours, not the task's: the delivery comes back when this consumer ends. */
@@ -175,13 +180,22 @@ export class Slots {
     }
   }
 
-  /** The permits go on first; then the state is kept; then the delivery is settled, with the next taken if there is one. */
+  /**
+   * The permits go on first; then the state is kept; then the delivery is settled, with the next taken if there is one. The
+   * next waits for none of that where a slot is free for it.
+   */
   async #finish(delivery: Delivery, ended: Ended): Promise<Turn | undefined> {
     const { outcome, state, leases, returned } = ended;
-    const kept = state && !returned ? this.#keep(delivery, ended) : undefined;
+    const isKept = state && !returned && this.#journal.wants(delivery.message, state);
+    const kept = isKept ? this.#keep(delivery, ended) : undefined;
     const next = this.#doormen.any ? await this.#toGoOn(leases) : this.#giveBack(leases);
+    if (next && kept && this.#consumer.takesAlone && this.#consumer.idle > 0) {
+      void this.during(() => this.#startNext(next));
+      await kept;
+      return await this.#settlements.settled(delivery, outcome);
+    }
     const inTime = kept === undefined || (next === undefined ? await kept : await this.#soon(kept));
-    if (next && inTime !== false) return await this.#takeNext(delivery, outcome, next);
+    if (next && inTime !== false) return await this.#takeNext(next, { delivery, outcome });
     void next?.release();
     await kept;
     return await this.#settlements.settled(delivery, outcome);
@@ -214,22 +228,28 @@ export class Slots {
     );
   }
 
-  async #takeNext(delivery: Delivery, outcome: Outcome, lease: Lease): Promise<Turn | undefined> {
+  async #startNext(lease: Lease): Promise<void> {
+    const turn = await this.#takeNext(lease);
+    await this.#breathe();
+    if (turn) this.start(turn.delivery, turn.lease);
+  }
+
+  /** The next of its room, to run under the lease. Where there is none, the lease is given back. */
+  async #takeNext(lease: Lease, settling?: TakeOptions['settling']): Promise<Turn | undefined> {
     try {
       const { resource, weight } = lease;
-      const settling = { delivery, outcome };
       const taken = await takeInTime(this.#consumer, this.#clock, resource, { weight, settling });
       if (taken.kind === 'taken') {
         lease.turns++;
         lease.serve(taken.delivery.message);
         return { delivery: taken.delivery, lease };
       }
-      if (taken.kind === 'void') this.#journal.tell('task.void', delivery, {});
+      if (settling && taken.kind === 'void') this.#journal.tell('task.void', settling.delivery, {});
       this.#doormen.found(resource, taken.kind === 'other' ? taken.weight : undefined);
     } catch (error) {
       this.#journal.error(error);
       void lease.release();
-      await this.#settlements.settled(delivery, outcome);
+      if (settling) await this.#settlements.settled(settling.delivery, settling.outcome);
     }
     await lease.release();
     return undefined;

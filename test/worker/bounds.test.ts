@@ -82,9 +82,9 @@ describe('a result store that does not answer', () => {
     await result.get({ timeout: '1s' });
   });
 
-  it('keeps a permit from the parked for no longer than 50 ms', async () => {
+  it('does not keep the next of a room waiting while a slot is free, and settles nothing before it has answered', async () => {
     const clock = new ManualClock();
-    const { store } = slowResults(clock);
+    const { store, answer } = slowResults(clock);
     const { app, work } = manualApp({ results: store }, clock);
     const g = gate();
     const task = app.task('t', locked('storage'), g.body);
@@ -94,13 +94,69 @@ describe('a result store that does not answer', () => {
     expect(g.started).toBe(1);
 
     await g.open();
-    expect(g.started).toBe(1);
+
+    expect(g).toMatchObject({ started: 2, running: 1 });
+    expect(await app.broker.depth('default')).toMatchObject({ running: 2, parked: 1 });
+    await g.open();
+    expect(g).toMatchObject({ started: 3, most: 1 });
+    expect(await app.broker.depth('default')).toMatchObject({ running: 3, parked: 0 });
+    await answer();
+    expect(await app.broker.depth('default')).toMatchObject({ running: 1 });
+    await g.open();
+  });
+
+  it('lets what ran and what runs come back when the worker dies, and neither runs beside the other', async () => {
+    const clock = new ManualClock();
+    const { store, answer } = slowResults(clock);
+    const { app, work } = manualApp({ results: store }, clock);
+    const g = gate();
+    const task = app.task('t', locked('storage'), g.body);
+    const dying = await work({ concurrency: 4 });
+    const results = [await task.delay(), await task.delay()];
+    await settle();
+    await g.open();
+    expect(g).toMatchObject({ started: 2, running: 1 });
+
+    await dying.crash();
+    await answer();
+    await g.open();
+    await work({ concurrency: 4 });
+    await clock.advance('1m');
+    await g.open();
+    await clock.advance('1m');
+    await g.open();
+
+    expect(g).toMatchObject({ started: 4, running: 0, most: 1 });
+    await Promise.all(results.map((result) => result.get({ timeout: '1s' })));
+    expect(await app.broker.depth('default')).toMatchObject({ ready: 0, running: 0, parked: 0 });
+  });
+
+  it('keeps a permit for no longer than 50 ms where no other slot is free', async () => {
+    const clock = new ManualClock();
+    const { store, answer } = slowResults(clock);
+    const { app, work } = manualApp({ results: store }, clock);
+    const [g, other] = [gate(), gate()];
+    const task = app.task('t', locked('storage'), g.body);
+    const unlimited = app.task('other', other.body);
+    await work({ concurrency: 2 });
+    for (let i = 0; i < 2; i++) await task.delay();
+    await settle();
+    await unlimited.delay();
+    await settle();
+    expect([g.started, other.started]).toEqual([1, 1]);
+
+    await g.open();
+    expect(await app.locks.tryAcquire('storage')).toBeUndefined();
     await clock.advance(50);
 
-    expect(g.started).toBe(2);
-    await g.open();
+    const permit = await app.locks.tryAcquire('storage');
+    expect(permit).toBeDefined();
+    await permit?.release();
+    await answer();
+    await other.open();
     await clock.advance('1s');
     await g.open();
+    expect(g).toMatchObject({ started: 2, most: 1 });
   });
 
   it('is given up after 10 s, and the delivery is settled', async () => {

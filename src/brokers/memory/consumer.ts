@@ -17,6 +17,7 @@ import type { Commons, MemoryQueue } from './queue.js';
 import type { MemoryRoom } from './room.js';
 
 export class MemoryConsumer implements Consumer, Served {
+  readonly takesAlone = true;
   readonly #queues: readonly MemoryQueue[];
   readonly #options: ConsumeOptions;
   readonly #commons: Commons;
