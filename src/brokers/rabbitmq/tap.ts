@@ -11,6 +11,9 @@ import { tooLong } from './too-long.js';
 /** How long a message that is there may take to arrive before it is asked for once more, in milliseconds. */
 const arrival = 20;
 
+/** How long a message is waited for before the server is asked whether there is one, in milliseconds. */
+const soon = 3;
+
 /** As many channels are opened before anybody asks for them. */
 const mostReady = 16;
 
@@ -113,12 +116,14 @@ export class Tap {
    * as redelivered, so that it counts as lost once more than it was.)
    */
   async next(): Promise<AmqpMessage | undefined> {
+    // Mostly it is on its way, and the server has no need to be asked.
+    if (!this.#next) await this.#arrival(soon);
     for (let found = 0; !this.#next && found < 2; ) {
       // What was on its way when the first answer was written is there before the second.
       this.#checking = this.#opened.call((channel) => channel.checkQueue(this.name));
       const state = await this.#orArrival(this.#checking);
       if (state?.messageCount === 0) found++;
-      else if (state) await this.#arrival();
+      else if (state) await this.#arrival(arrival);
     }
     const next = this.#next;
     this.#next = undefined;
@@ -168,7 +173,7 @@ export class Tap {
     });
   }
 
-  #arrival(): Promise<void> {
+  #arrival(most: number): Promise<void> {
     if (this.#next) return Promise.resolve();
     return new Promise((resolve) => {
       const over = () => {
@@ -176,7 +181,7 @@ export class Tap {
         this.#onArrival = undefined;
         resolve();
       };
-      const timer = setTimeout(over, arrival);
+      const timer = setTimeout(over, most);
       this.#onArrival = over;
     });
   }
