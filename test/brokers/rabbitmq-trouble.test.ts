@@ -1,9 +1,10 @@
 import { connect } from 'amqplib';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { Delivery } from '../../src/brokers/broker.js';
+import type { RabbitConsumer } from '../../src/brokers/rabbitmq/consumer.js';
 import type { RabbitDelivery } from '../../src/brokers/rabbitmq/delivery.js';
 import { RabbitmqBroker } from '../../src/brokers/rabbitmq.js';
-import { calls, done, parked, untilDepth } from '../conformance/broker/kit.js';
+import { calls, done, idsOf, parked, resource, untilDepth } from '../conformance/broker/kit.js';
 import { startProxy } from '../support/proxy.js';
 import { useShared } from '../support/servers/index.js';
 import { until } from '../support/until.js';
@@ -79,6 +80,60 @@ describe('rooms that somebody has removed', () => {
     expect(await broker.depth(queue)).toMatchObject({ parked: 10 });
     expect(await broker.purge(queue)).toBe(10);
     await untilDepth(broker, queue, {});
+  });
+});
+
+describe('a message whose room is being made', () => {
+  async function takenAtTheDoor() {
+    const [broker, queue] = [open(), newQueue()];
+    const sent = calls(3);
+    const hands = await serve(broker, queue, 3);
+    await broker.publish(sent, { queue });
+    await until(() => hands.deliveries.length === 3);
+    const [first, ...others] = hands.deliveries.splice(0) as [Delivery, Delivery, Delivery];
+    const parking = others.map((delivery) => delivery.settle(parked(delivery.message)));
+    const settling = { delivery: first, outcome: done };
+    const taken = await hands.consumer.take(resource, { weight: 1, settling });
+    expect(await Promise.all(parking)).toEqual([true, true]);
+    await untilDepth(broker, queue, { running: 1, parked: 1 });
+    return { ...hands, broker, queue, taken, ids: idsOf(sent) };
+  }
+
+  it('is given to whoever takes meanwhile, and the others are parked', async () => {
+    const { consumer, broker, queue, taken, ids } = await takenAtTheDoor();
+    if (taken.kind !== 'taken') throw new Error(`it was ${taken.kind}`);
+    const { delivery } = taken;
+    expect(delivery).toMatchObject({ message: { id: ids[1] }, room: resource, losses: 0 });
+
+    const next = await consumer.take(resource, { weight: 1, settling: { delivery, outcome: done } });
+
+    expect(next).toMatchObject({ kind: 'taken', delivery: { message: { id: ids[2] } } });
+    await untilDepth(broker, queue, { running: 1 });
+  });
+
+  it('comes back once, as lost, when the worker dies that took it', async () => {
+    const { consumer, broker, queue, ids } = await takenAtTheDoor();
+    (consumer as RabbitConsumer).vanish();
+    const { deliveries } = await serve(broker, queue, 3);
+
+    await until(() => deliveries.length === 1);
+
+    expect(deliveries[0]).toMatchObject({ message: { id: ids[1] }, losses: 1 });
+    await untilDepth(broker, queue, { running: 1, parked: 1 });
+  });
+
+  it('stays where it is when it has another weight, and is parked', async () => {
+    const [broker, queue] = [open(), newQueue()];
+    const { consumer, deliveries } = await serve(broker, queue, 2);
+    await broker.publish(calls(1), { queue });
+    await until(() => deliveries.length === 1);
+    const [delivery] = deliveries as [Delivery];
+    const parking = delivery.settle(parked(delivery.message, { weight: 2 }));
+
+    expect(await consumer.take(resource, { weight: 1 })).toEqual({ kind: 'other', weight: 2 });
+
+    expect(await parking).toBe(true);
+    await untilDepth(broker, queue, { parked: 1 });
   });
 });
 

@@ -221,11 +221,11 @@ export class RabbitConsumer implements Consumer, LaneHost, FetchingHost, IntakeH
       const found = await lane.taking.take(resource, weight, lane === before?.lane ? before.tap : undefined);
       if (!found) continue;
       if ('weight' in found) return { kind: 'other', weight: found.weight };
-      const { message: raw, tap } = found;
+      const { raw, tap, message = messageIn(lane.names, raw) } = found;
       if (!this.isFetching && this.#state !== 'stopped') break;
       const delivery = new RabbitDelivery({
         raw,
-        message: messageIn(lane.names, raw),
+        message,
         lane,
         taken: { room: resource, tap },
         settle: this.#settle,

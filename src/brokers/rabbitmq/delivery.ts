@@ -9,8 +9,8 @@ export interface Origin {
   readonly raw: AmqpMessage;
   readonly message: Message;
   readonly lane: Lane;
-  /** The room it was taken from, and what it was taken by. */
-  readonly taken?: { readonly room: string; readonly tap: Tap } | undefined;
+  /** The room it was taken from, and what it was taken by: nothing when that was before it was in the room. */
+  readonly taken?: { readonly room: string; readonly tap?: Tap | undefined } | undefined;
   readonly settle: (delivery: RabbitDelivery, outcome: Outcome) => Promise<boolean>;
 }
 

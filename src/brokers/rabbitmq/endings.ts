@@ -10,7 +10,7 @@ import type { Fetching } from './fetching.js';
 export class Endings {
   readonly #fetching: Fetching;
   readonly #isDead: () => boolean;
-  readonly #underWay = new Set<Promise<void>>();
+  readonly #underWay = new Set<Promise<unknown>>();
 
   constructor(fetching: Fetching, isDead: () => boolean) {
     this.#fetching = fetching;
@@ -32,7 +32,7 @@ export class Endings {
     const concluding = lane.conclude(delivery, outcome);
     this.#underWay.add(concluding);
     try {
-      await concluding;
+      if (!(await concluding)) return true;
     } catch (error) {
       delivery.isSettled = false;
       if (!delivery.isVoid) this.#fetching.add(delivery);

@@ -69,7 +69,7 @@ export class Intake {
   }
 
   async #setApart(lane: Lane, raw: AmqpMessage, reason: string): Promise<void> {
-    await lane.conclude({ raw, losses: 0 }, { kind: 'aside', reason });
+    await lane.conclude({ raw, losses: 0, tap: undefined }, { kind: 'aside', reason });
     lane.ackFetched(raw);
     this.#host.onSetApart();
   }

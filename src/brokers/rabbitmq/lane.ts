@@ -7,6 +7,7 @@ import type { Outcome, Parking, Room } from '../broker.js';
 import { Attendance } from './attendance.js';
 import { Book, type KnownRoom, type RoomFacts } from './book.js';
 import type { RabbitDelivery } from './delivery.js';
+import type { AtDoor } from './doorstep.js';
 import { Keeper } from './keeper.js';
 import type { Names } from './names.js';
 import type { Answer, News, NewsDesk } from './news.js';
@@ -25,6 +26,8 @@ export interface LaneHost {
   onRoom(room: Room): void;
   onError(error: unknown): void;
 }
+
+type Ended = Pick<RabbitDelivery, 'raw' | 'losses' | 'tap'>;
 
 /**
  * One worker's part in one queue.
@@ -68,11 +71,10 @@ export class Lane {
     this.#writer = new Writer(parts.publisher, parts.topology, parts.names);
     this.#taps = new Taps(parts.connection, host.onError);
     const { book } = this;
-    const rooms = new Rooms({ ...parts, book, writer: this.#writer });
-    this.rooms = rooms;
-    this.#attendance = new Attendance({ ...parts, book, rooms, news: this.names.news });
+    this.rooms = new Rooms({ ...parts, book, writer: this.#writer });
+    this.#attendance = new Attendance({ ...parts, book, rooms: this.rooms, news: this.names.news });
     const [writer, taps, attendance] = [this.#writer, this.#taps, this.#attendance];
-    this.taking = new Taking({ book, rooms, writer, taps, attendance });
+    this.taking = new Taking({ book, rooms: this.rooms, writer, taps, attendance });
   }
 
   /** Whether it can be asked what waits. */
@@ -100,9 +102,7 @@ export class Lane {
         onRoom: (room) => this.#host.onRoom(room.room(this.names.queue)),
         bringBackLost: async (room) => void (await this.taking.peek(room)),
         renote: (facts) => this.#writer.putNote(Buffer.from(JSON.stringify(facts))),
-        onRemoved: (name) => {
-          this.#desk.tell(this.names.news, { kind: 'gone', name }).catch(() => {});
-        },
+        onRemoved: (name) => void this.#desk.tell(this.names.news, { kind: 'gone', name }).catch(() => {}),
         onError: this.#host.onError,
       },
       noting,
@@ -181,19 +181,21 @@ export class Lane {
     return this.#cameBy.get(message)?.send((channel) => channel.ack(message)) ?? false;
   }
 
-  /** What becomes of the message before its delivery is acknowledged: nothing, or a copy of it is made. */
-  async conclude({ raw, losses }: Pick<RabbitDelivery, 'raw' | 'losses'>, outcome: Outcome): Promise<void> {
+  /** What becomes of a message before it is acknowledged: nothing, or a copy is made. False: it is in hand again, so it is not. */
+  async conclude({ raw, losses, tap }: Ended, outcome: Outcome): Promise<boolean> {
     switch (outcome.kind) {
       case 'done':
       case 'failed':
       case 'skipped':
-        return;
+        return true;
       case 'aside':
         return await this.#writer.putAside(asideParcel(raw, outcome.reason, randomUUID()));
       case 'again': {
-        const whole = parcel(this.names, outcome.message, losses);
-        if ('room' in outcome) return await this.#park(whole, outcome.room);
-        return await this.#writer.put(whole, outcome.after);
+        const { message } = outcome;
+        const whole = parcel(this.names, message, losses);
+        if (!('room' in outcome)) return await this.#writer.put(whole, outcome.after);
+        const atDoor = { raw, message, weight: outcome.room.weight };
+        return await this.#park(whole, outcome.room, tap ? undefined : atDoor);
       }
     }
   }
@@ -277,21 +279,22 @@ export class Lane {
   }
 
   async #answerClaim(question: AmqpMessage, names: readonly string[]): Promise<void> {
-    const given = (await this.#keeper?.orphans(names)) ?? [];
-    const answer = { running: 0, waiting: 0, rooms: [], given: given.map(({ name }) => name) };
-    await this.#desk.answer(question, answer);
+    const given = ((await this.#keeper?.orphans(names)) ?? []).map(({ name }) => name);
+    await this.#desk.answer(question, { running: 0, waiting: 0, rooms: [], given });
   }
 
-  async #park(whole: Parcel, parking: Parking): Promise<void> {
+  async #park(whole: Parcel, parking: Parking, atDoor: AtDoor | undefined): Promise<boolean> {
     const { resource, weight, capacity, countdown } = parking;
     if (this.book.size >= mostRooms && this.book.of(resource).length === 0) {
       // As many rooms as there may be: it comes back by itself, and not together with all the others.
       return await this.#writer.put(whole, countdown * (0.75 + Math.random() / 2));
     }
     this.#expectTakes(capacity);
-    const room = await this.rooms.park(whole, parking);
+    const room = await this.rooms.park(whole, parking, atDoor);
+    if (!room) return false;
     const isNews = room.learn({ name: room.name, at: Date.now(), resource, weight, capacity, countdown });
     // It is safe there by now: what fails here must not have it parked once more.
     await this.#attendance.parked(room, isNews).catch(this.#host.onError);
+    return true;
   }
 }

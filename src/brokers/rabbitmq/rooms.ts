@@ -5,6 +5,7 @@ import { stepTimeout } from '../../rabbitmq/link.js';
 import type { Publisher } from '../../rabbitmq/publisher.js';
 import type { Parking } from '../broker.js';
 import type { Book, KnownRoom, RoomFacts } from './book.js';
+import { type AtDoor, Doorstep } from './doorstep.js';
 import { type Names, newRoomName } from './names.js';
 import { frontParcel, type Parcel, parkedParcel } from './wire.js';
 import type { Writer } from './writer.js';
@@ -41,8 +42,9 @@ export class Rooms {
   readonly #probe: CallChannel;
   #asked: Promise<unknown> = Promise.resolve();
   readonly #opening = new Map<string, Promise<KnownRoom>>();
-  /** Messages on their way into the first room of their resource. */
-  readonly #beginnings = new Map<string, Promise<KnownRoom>>();
+  readonly doorstep = new Doorstep();
+  /** Messages on their way into the first room of their resource, the first first. */
+  readonly #beginnings = new Map<string, Set<Promise<KnownRoom | undefined>>>();
   readonly #notedAt = new Map<string, number>();
   readonly #checking = new Map<string, { now: Promise<boolean>; next?: Promise<boolean> }>();
 
@@ -66,27 +68,37 @@ export class Rooms {
     await Promise.all([this.#publisher.open(), this.#calls.open(), this.#probe.open()]);
   }
 
-  /** Resolves, with the room it is in, when the message is safe there. */
-  async park(whole: Parcel, parking: Parking): Promise<KnownRoom> {
+  /**
+   * Resolves, with the room it is in, when the message is safe there; or with nothing when it was taken before it was
+   * published, which can be where it is said what is `atDoor`.
+   */
+  async park(whole: Parcel, parking: Parking, atDoor?: AtDoor): Promise<KnownRoom | undefined> {
     const { resource } = parking;
-    const parked = this.#park(whole, parking);
-    if (this.#beginnings.has(resource) || this.#book.of(resource).length > 0) return await parked;
-    this.#beginnings.set(resource, parked);
+    const parked = this.#park(whole, parking, atDoor);
+    if (this.#book.of(resource).length > 0) return await parked;
+    const all = this.#beginnings.get(resource) ?? new Set();
+    this.#beginnings.set(resource, all.add(parked));
     try {
       return await parked;
     } finally {
-      this.#beginnings.delete(resource);
+      all.delete(parked);
+      if (all.size === 0) this.#beginnings.delete(resource);
     }
   }
 
-  /** Resolves when the first message is in the first room of the resource, if it is on its way there. Never rejects. */
+  /** Resolves when a message is in the first room of the resource, if one is on its way there. Never rejects. */
   async beginning(resource: string): Promise<void> {
-    await this.#beginnings.get(resource)?.catch(() => {});
+    for (const parked of this.#beginnings.get(resource) ?? []) {
+      if (await parked.catch(() => {})) return;
+    }
   }
 
-  async #park(whole: Parcel, parking: Parking): Promise<KnownRoom> {
+  async #park(whole: Parcel, parking: Parking, atDoor?: AtDoor): Promise<KnownRoom | undefined> {
     for (;;) {
-      const room = await this.#roomFor(parking);
+      const making = this.#roomFor(parking);
+      const waits = atDoor && this.#book.of(parking.resource).length === 0;
+      const room = await (waits ? this.doorstep.until(making, parking.resource, atDoor) : making);
+      if (!room) return undefined;
       const parked = { key: room.name, ...parkedParcel(whole, parking) };
       if ((await this.#publisher.publish(parked)) === 'kept' && (await this.isThere(room.name))) {
         await this.#noteAgain(room);

@@ -1,13 +1,22 @@
+import type { Message } from '../../message.js';
 import type { AmqpMessage } from '../../rabbitmq/client.js';
 import type { Attendance } from './attendance.js';
 import type { Book, KnownRoom } from './book.js';
+import type { AtDoor } from './doorstep.js';
 import type { Rooms } from './rooms.js';
 import type { Tap, Taps } from './tap.js';
 import { weightOf } from './wire.js';
 import type { Writer } from './writer.js';
 
-/** What was found first: a message, and what holds it; or, left where it was, one of another weight. */
-export type Found = { readonly message: AmqpMessage; readonly tap: Tap } | { readonly weight: number };
+interface Taken {
+  readonly raw: AmqpMessage;
+  /** What holds it. Absent where its queue does still, for it was not parked yet. */
+  readonly tap?: Tap;
+  readonly message?: Message;
+}
+
+/** What was found first: a message; or, left where it was, one of another weight. */
+export type Found = Taken | { readonly weight: number };
 
 /** Takes messages from the rooms of one queue. What somebody died with who had taken it goes back to the queue on the way. */
 export class Taking {
@@ -35,6 +44,8 @@ export class Taking {
       const found = await this.#takeBy(held, weight);
       if (found) return found;
     }
+    const atDoor = this.#rooms.doorstep.take(resource, weight);
+    if (atDoor) return found(atDoor, weight);
     // A permit that is given up now would have to be asked for again in a moment.
     await this.#rooms.beginning(resource);
     const rooms = this.#book.of(resource);
@@ -102,15 +113,15 @@ export class Taking {
         const message = await tap.next();
         this.#attendance.touched(tap.name);
         if (!message) return undefined;
-        const found = weightOf(message);
+        const weighs = weightOf(message);
         if (message.fields.redelivered) {
           await this.#writer.putBackLost(message);
           await tap.ack(message, { shut: false });
-        } else if (found === weight) {
-          return { message, tap };
+        } else if (weighs === weight) {
+          return { raw: message, tap };
         } else {
           await this.#return(tap, message);
-          return { weight: found };
+          return { weight: weighs };
         }
       }
     } catch (error) {
@@ -118,4 +129,8 @@ export class Taking {
       throw error;
     }
   }
+}
+
+function found({ raw, message, weight }: AtDoor, wanted: number): Found {
+  return weight === wanted ? { raw, message } : { weight };
 }
