@@ -15,10 +15,12 @@ export function ours(
   coordinatorAt: (url: string) => string | Coordinator = (url) => url,
   options: ResourceOptions = {},
 ): Contender {
-  return ({ url, resource, capacity }: Where) => {
+  return async ({ url, resource, capacity }: Where) => {
     const coordinator = coordinatorAt(url);
     const limit = capacity === 1 ? {} : { capacity };
     const locks = createLocks({ coordinator, resources: { [resource]: { ...limit, ...options } } });
+    // Like everybody who contends, it has its connection by the time they begin.
+    await locks.using(newName('first'), async () => {});
     return {
       hold: (body) => locks.using(resource, body),
       close: async () => {

@@ -4,7 +4,7 @@ import { createLocks } from 'lockkeeper';
 import { redisCoordinator } from 'lockkeeper/redis';
 import { Mutex, Semaphore } from 'redis-semaphore';
 import Redlock from 'redlock';
-import type { Contender, Where } from '../support/contest.js';
+import type { Contender, Holding, Where } from '../support/contest.js';
 import { newName } from '../support/names.js';
 import type { PairBench, PairCases } from '../support/pair-bench.js';
 import { atLeast, atMost } from '../support/report.js';
@@ -21,35 +21,37 @@ const patient = { acquireTimeout: 600_000 };
 
 /** Each of their objects is one holder, so there is one for each hold. */
 function peer(lockOf: (client: Redis, where: Where) => Mutex | Semaphore): Contender {
-  return async (where) => {
+  return (where) => {
     const client = new Redis(where.url);
-    await client.ping();
-    return {
-      hold: async (body) => {
-        const lock = lockOf(client, where);
-        await lock.acquire();
-        await body();
-        await lock.release();
-      },
-      close: async () => client.disconnect(),
-    };
+    return connected(client, where.resource, async (resource, body) => {
+      const lock = lockOf(client, { ...where, resource });
+      await lock.acquire();
+      await body();
+      await lock.release();
+    });
   };
 }
 
-const redlock: Contender = async ({ url, resource }) => {
+const redlock: Contender = ({ url, resource }) => {
   const client = new Redis(url);
-  await client.ping();
   const locks = new Redlock([client] as never, {} as never, {} as never);
-  return {
-    hold: async (body) => {
-      const lock = await locks.acquire([resource], lease, { retryCount: -1 } as never);
-      await body();
-      // It counts the lease from the beginning of the wait, and calls it an error when that is over.
-      await locks.release(lock, { retryCount: 0 }).catch(() => {});
-    },
-    close: async () => client.disconnect(),
-  };
+  return connected(client, resource, async (name, body) => {
+    const lock = await locks.acquire([name], lease, { retryCount: -1 } as never);
+    await body();
+    // It counts the lease from the beginning of the wait, and calls it an error when that is over.
+    await locks.release(lock, { retryCount: 0 }).catch(() => {});
+  });
 };
+
+/** It has held something else before they begin, as we have: it is connected, and the server knows its scripts. */
+async function connected(
+  client: Redis,
+  resource: string,
+  hold: (resource: string, body: () => Promise<void>) => Promise<void>,
+): Promise<Holding> {
+  await hold(newName(), async () => {});
+  return { hold: (body) => hold(resource, body), close: async () => client.disconnect() };
+}
 
 /** Milliseconds, as of our leases. */
 const lease = 15_000;

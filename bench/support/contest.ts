@@ -7,7 +7,7 @@ import { newName } from './names.js';
 import { type Figures, quantile } from './rounds.js';
 import { startProgram, told } from './told.js';
 
-/** One way to hold a resource, as it is opened in each of the processes. */
+/** One way to hold a resource, as it is opened in each of the processes: when it is there it is connected. */
 export type Contender = (where: Where) => Promise<Holding> | Holding;
 
 export interface Where {

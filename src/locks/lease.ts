@@ -25,6 +25,8 @@ export class Lease implements ClaimRef {
   turns = 1;
   /** It came to a place in the coordinator's line, when it was that one's turn. */
   inTurn = false;
+  /** How old the grant may be when it goes on to another direct call, in milliseconds, since the first did. */
+  chainAge: number | undefined;
   /** The message it was handed on to, if it was: its coordinator hears of it with the next renewal. */
   serves: Renewal['serves'];
   /** Why it is lost, once it is. */

@@ -10,11 +10,14 @@ export const chain = {
   runs: 32,
   /** Milliseconds since the grant. */
   age: 1_000,
+  /** The same, of direct calls: the processes share what there is by taking turns, and turns are short. */
+  ageDirect: 120,
   /**
-   * The same, of direct calls, when it was granted before there was a line. Whichever process came first has all that
-   * there was: so soon it is shared out evenly, one to each place in its turn.
+   * The most, of direct calls, when it was granted before there was a line, and a tenth of it the least. Whichever
+   * process came first has all that there was. It gives that up again soon, but not all at once: a process has one place
+   * in line, which comes to its turn for one permit at a time, and those that come one by one are shared out evenly.
    */
-  ageOutOfTurn: 100,
+  ageOutOfTurn: 60,
   /** Milliseconds since the grant, when the worker has no other free slot. */
   ageWithoutSlot: 200,
 } as const;
@@ -102,7 +105,8 @@ export class LocalLine {
   passOn(lease: Lease, now: number, arrival = Number.POSITIVE_INFINITY): boolean {
     const [first] = this.#waiters;
     if (!first || first.arrival > arrival || first.terms.weight !== lease.weight) return false;
-    if (!mayPassOn(lease, now, lease.inTurn ? chain.age : chain.ageOutOfTurn)) return false;
+    lease.chainAge ??= lease.inTurn ? chain.ageDirect : chain.ageOutOfTurn * (1 - 0.9 * Math.random());
+    if (!mayPassOn(lease, now, lease.chainAge)) return false;
     lease.turns++;
     first.admit(lease);
     return true;

@@ -419,7 +419,7 @@ describe('maxHold', () => {
     await before.release();
     const first = await coming;
     const second = alice.locks.acquire('storage', { lease, maxHold: 900 });
-    await clock.advance(800);
+    await clock.advance(100);
     await first.release();
     const permit = await second;
     expect(permit.token).toBe(first.token);
