@@ -1,11 +1,12 @@
 import type { Clock } from './clock.js';
 
-/** The answer, if it comes within so many milliseconds; else a rejection with what `late` says. */
+/** The answer, if it comes within so many milliseconds; else a rejection with what `late` says. `told`: what a failure is told as. */
 export function inTime<T>(
   clock: Pick<Clock, 'after'>,
   answer: Promise<T>,
   ms: number,
   late: () => unknown,
+  told: (error: unknown) => unknown = (error) => error,
 ): Promise<T> {
   return new Promise((resolve, reject) => {
     const cancel = clock.after(ms, () => reject(late()));
@@ -16,7 +17,7 @@ export function inTime<T>(
       },
       (error) => {
         cancel();
-        reject(error);
+        reject(told(error));
       },
     );
   });

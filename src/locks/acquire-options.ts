@@ -2,7 +2,7 @@ import { checkObject, checkText } from '../check.js';
 import type { Duration } from '../duration.js';
 import { permitLimit } from './limit.js';
 import type { Resources } from './resources.js';
-import { checkCall, type Terms, termsOf } from './terms.js';
+import { checkCall, type Terms } from './terms.js';
 
 export interface AcquireOptions {
   /** Permits there are, where `resources` does not say. Default 1. */
@@ -31,8 +31,7 @@ export function acquireTerms(resources: Resources, resource: string, options: Ac
   const given = capacity ?? weight ?? lease ?? maxHold;
   const limit = given === undefined ? plain : permitLimit(resource, capacity, { weight, lease, maxHold });
   const share = { key: resource, weight: weight ?? 1 };
-  checkCall(resources, limit, share);
-  return termsOf(resources, limit, share);
+  return checkCall(resources, limit, share);
 }
 
 export function checkName(resource: unknown): string {

@@ -90,12 +90,13 @@ function rateTerms(limit: Limit, share: Share, resource: ReturnType<Resources['r
   };
 }
 
-/** For the side that makes the call: throws `ConfigError` when the limit can never be met as it is declared. */
-export function checkCall(resources: Resources, limit: Limit, share: Share): void {
-  const { coordinator, weight, capacity, rate } = termsOf(resources, limit, share);
-  if (rate) return;
+/** The terms, for the side that makes the call: throws `ConfigError` when they can never be met as they are declared. */
+export function checkCall(resources: Resources, limit: Limit, share: Share): Terms {
+  const terms = termsOf(resources, limit, share);
+  const { coordinator, weight, capacity, rate } = terms;
+  if (rate) return terms;
   checkWeight(share.key, coordinator, weight);
-  if (weight <= capacity) return;
+  if (weight <= capacity) return terms;
   throw new ConfigError(
     `A weight of ${weight} can never be granted of "${share.key}", whose capacity is ${capacity}: ` +
       'lower the weight or raise the capacity',

@@ -2,6 +2,7 @@ import { guidOf } from './contenders.js';
 import type { Facts } from './facts.js';
 import type { Layout } from './layout.js';
 import type { Paths } from './paths.js';
+import type { Run } from './runs.js';
 import type { Session } from './session.js';
 
 /**
@@ -23,6 +24,8 @@ export class OwnClaim {
   /** An answer was lost: there may be more of its nodes. */
   doubtful = false;
   token: bigint | undefined;
+  /** Its node was the only one there was, after so many of this side that were too. */
+  run: Run | undefined;
   /** Of a place: claims ahead when the line was last read, and the path of the one just ahead. */
   ahead = 0;
   behind: string | undefined;
@@ -30,8 +33,8 @@ export class OwnClaim {
   version = 0;
   /** On `performance.now`: it lapses then unless it is asked for or renewed. */
   until: number;
-  /** Paths that are watched for it. */
-  readonly watching = new Set<string>();
+  /** Paths that are watched for it, once there were any. */
+  watching: Set<string> | undefined;
 
   constructor(of: {
     key: string;

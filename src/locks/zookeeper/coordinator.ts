@@ -118,6 +118,10 @@ export class ZooKeeperCoordinator implements Coordinator {
 }
 
 /** Steps never throw: what fails is a promise that rejects. */
-async function checked<T>(step: () => Promise<T>): Promise<T> {
-  return await step();
+function checked<T>(step: () => Promise<T>): Promise<T> {
+  try {
+    return step();
+  } catch (error) {
+    return Promise.reject(error);
+  }
 }

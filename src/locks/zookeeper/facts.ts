@@ -37,8 +37,8 @@ export function factsOf(request: EnterRequest, claim: Claim): Facts {
 }
 
 /** The owner as it is, for kazoo shows the data as whoever holds; the rest behind it, on a line of its own. */
-export function encodeFacts({ owner, ...rest }: Facts): Buffer {
-  return Buffer.from(`${owner}\n${JSON.stringify({ lk: 1, ...rest })}`);
+export function encodeFacts({ owner, ...rest }: Facts): string {
+  return `${owner}\n${JSON.stringify({ lk: 1, ...rest })}`;
 }
 
 export function decodeFacts(data: Buffer): Facts | ForeignFacts {

@@ -103,8 +103,10 @@ class Answers {
       const end = 4 + left.readInt32BE();
       if (end < 4) throw new Error('What answers is no ZooKeeper: it sent a length below zero');
       if (left.length < end) break;
-      const answer = left.subarray(0, end);
-      left = left.subarray(end);
+      // Most come alone.
+      const isAll = left.length === end;
+      const answer = isAll ? left : left.subarray(0, end);
+      left = isAll ? nothing : left.subarray(end);
       yield answer;
     }
     this.#rest = left;

@@ -1,3 +1,4 @@
+import type { Soon } from '../../soon.js';
 import type { Busy, Claim, Entered, Granted, Queued } from '../coordinator.js';
 import type { OwnClaim } from './claim.js';
 import { type Contender, contenderNames, contendersOf, warnOfManySequences } from './contenders.js';
@@ -5,9 +6,10 @@ import { decodeFacts, encodeFacts, isOurs } from './facts.js';
 import { isLease } from './find.js';
 import type { LockLayout } from './layout.js';
 import { joinTwin, type Line, placesAhead, settleMutex } from './mutex-claims.js';
-import { flight, makeNode, tidy, tokenOf } from './nodes.js';
+import { flight, makeNode, nameOf, tidy, tokenOf } from './nodes.js';
 import { type Notes, notesAmong } from './notes.js';
 import { mode } from './packets.js';
+import type { Committed, Made } from './requests.js';
 import {
   busy,
   grantOf,
@@ -29,7 +31,7 @@ const longLine = 50;
  *
  * The invariant: whoever has seen itself first, after its own node was made, is first until that node is gone. Nobody gets
  * a smaller number later, and what is read behind the making is no older than it; that somebody ahead has left meanwhile
- * costs a wait and nothing else.
+ * costs a wait and nothing else. Where its number tells that it is alone, nothing is read: see `runs.ts`.
  *
  * If the process dies between any two steps, its nodes go with its session. If an answer is lost, the claim is doubtful:
  * its nodes bear its name, and the next step looks for them first.
@@ -52,7 +54,7 @@ export async function enterMutex(step: Step, layout: LockLayout, key: string): P
 /** A try that is likely to be refused writes nothing before it has seen that it may not be. */
 async function lookFirst(step: Step, first: Claim, claim: OwnClaim): Promise<Busy | undefined> {
   const { side, paths } = step;
-  const { contenders, notes } = await look(step);
+  const { contenders, notes } = lineOf(await look(step));
   const free = contenders.length === 0 && !notes.pause;
   if (free || contenders.some(({ who }) => who === claim.guid)) return undefined;
   side.refusals.add(paths.base);
@@ -67,17 +69,20 @@ async function ask(
   layout: LockLayout,
 ): Promise<Entered | undefined> {
   if (claim.state === 'permit') return await again(step, claim);
-  const before = claim.nodes.length > 0 ? await askAhead(step, claim) : undefined;
+  const joins = claim.nodes.length === 0;
+  const before = joins ? undefined : await askAhead(step, claim);
   if (before) return before;
-  const line = claim.nodes.length > 0 ? await look(step) : await join(step, claim, layout);
-  if (!line) return undefined;
+  const children = joins ? await join(step, claim, layout) : await look(step);
+  if (!children) return undefined;
+  if (joins && claim.run) return grant(step, claim);
+  const line = lineOf(children);
   if (line.leases) {
     await step.leave(claim);
     throw twoLayouts(step.paths.resource, 'semaphore', 'lock');
   }
   const twin = line.contenders.find(({ who, name }) => who === claim.guid && !has(claim, name));
   if (twin) return await joinTwin(step, claim, twin, line);
-  return await judge(step, first, claim, line);
+  return judge(step, first, claim, line);
 }
 
 const has = ({ nodes, paths }: OwnClaim, name: string) => nodes.includes(`${paths.base}/${name}`);
@@ -107,45 +112,58 @@ async function askAhead(step: Step, claim: OwnClaim): Promise<Queued | undefined
   return queued(step, claim, { over: [] });
 }
 
-async function look({ session: { requests }, paths: { base } }: Step): Promise<Line> {
+async function look({ session: { requests }, paths: { base } }: Step): Promise<string[]> {
   const [, children = []] = await flight([requests.sync(base), requests.list(base)]);
-  return lineOf(children);
+  return children;
 }
 
-async function join(step: Step, claim: OwnClaim, layout: LockLayout): Promise<Line | undefined> {
+/** Makes its nodes. The children then, which are not read where its own is known to be the only one. */
+async function join(step: Step, claim: OwnClaim, layout: LockLayout): Promise<string[] | undefined> {
   const { requests } = step.session;
   const { base } = step.paths;
   claim.doubtful = true;
-  const asked = requests.together(() => [makeContenders(step, claim, layout), requests.list(base)] as const);
-  const [made, children] = await flight(asked);
+  const start = step.side.runs.start(claim);
+  const asked = start.isLikely
+    ? ([makeContenders(step, claim, layout)] as const)
+    : requests.together(() => {
+        const making = makeContenders(step, claim, layout);
+        start.watch();
+        return [making, requests.list(base)] as const;
+      });
+  const [made, listed] = await flight<[Made | Committed | undefined, string[]?]>(asked);
   claim.doubtful = false;
-  if (!made) {
+  const nodes = made && nodesOf(made);
+  if (!nodes) {
     await makeNode(requests, base);
     return undefined;
   }
-  const { nodes, token } = made;
   claim.nodes = nodes;
-  claim.token = token;
+  claim.token = 'stat' in made && step.side.fencing ? tokenOf(made.stat) : undefined;
   claim.version = 0;
   warnOfManySequences(nodes[0] as string);
-  return lineOf(children ?? []);
+  const only = start.goesOn() ? nodes.map(nameOf) : undefined;
+  const children = only ?? listed ?? (await requests.list(base)) ?? [];
+  start.see(children);
+  return children;
 }
 
-/** Their paths, and the token if it is told already; nothing when there is no parent. */
-async function makeContenders(
-  { side, session: { requests }, paths: { base }, request: { line, placeLife } }: Step,
+/** One, or two in the layout `both`. */
+function makeContenders(
+  { session: { requests }, paths: { base }, request: { line, placeLife } }: Step,
   claim: OwnClaim,
   layout: LockLayout,
-): Promise<{ nodes: string[]; token?: bigint } | undefined> {
+): Promise<Made | Committed | undefined> {
   const data = encodeFacts({ ...claim.facts, ...(line && { waiting: placeLife }) });
   const [one, ...more] = contenderNames(claim.guid, layout).map((name) => `${base}/${name}`);
-  if (more.length === 0) {
-    const made = await requests.createTold(one as string, data, mode.ephemeralSequential);
-    return made && { nodes: [made.path], ...(side.fencing && { token: tokenOf(made.stat) }) };
-  }
+  if (more.length === 0) return requests.createTold(one as string, data, mode.ephemeralSequential);
   const all = [one as string, ...more].map((create) => ({ create, data, mode: mode.ephemeralSequential }));
-  const made = await requests.commit(all);
-  return made.done ? { nodes: made.results.map(({ path }) => path as string) } : undefined;
+  return requests.commit(all);
+}
+
+/** Their paths; nothing when there is no parent. */
+function nodesOf(made: Made | Committed): string[] | undefined {
+  if ('path' in made) return [made.path];
+  return made.done ? made.results.map(({ path }) => path as string) : undefined;
 }
 
 function lineOf(children: readonly string[]): Line {
@@ -154,13 +172,9 @@ function lineOf(children: readonly string[]): Line {
   return { contenders, notes: notesAmong(children), leases };
 }
 
-async function judge(
-  step: Step,
-  first: Claim,
-  claim: OwnClaim,
-  { contenders, notes }: Line,
-): Promise<Entered | undefined> {
-  const { session, paths, request, side } = step;
+function judge(step: Step, first: Claim, claim: OwnClaim, line: Line): Soon<Entered | undefined> {
+  const { session, paths } = step;
+  const { contenders, notes } = line;
   tidy(
     session.requests,
     notes.over.map((name) => `${paths.base}/${name}`),
@@ -170,7 +184,18 @@ async function judge(
     claim.nodes = [];
     return undefined;
   }
-  if (index === 0 && !notes.pause) return await grant(step, claim);
+  if (index === 0 && !notes.pause) return grant(step, claim);
+  return waitBehind(step, first, claim, line, index);
+}
+
+async function waitBehind(
+  step: Step,
+  first: Claim,
+  claim: OwnClaim,
+  { contenders, notes }: Line,
+  index: number,
+): Promise<Entered> {
+  const { paths, request, side } = step;
   const ownUntil = await endOfEarlierRun(step, first, contenders);
   if (ownUntil !== undefined || !request.line) {
     await step.leave(claim);
@@ -190,8 +215,14 @@ function queued({ side, request }: Step, claim: OwnClaim, notes: Notes): Queued 
   return { kind: 'queued', ahead: claim.ahead, retryAfter: retryAfter(notes) };
 }
 
+function grant(step: Step, claim: OwnClaim): Soon<Granted | undefined> {
+  const { request, side } = step;
+  const isTold = !request.line && !(side.fencing && claim.token === undefined);
+  return isTold ? granted(step, claim) : grantTold(step, claim);
+}
+
 /** Whoever stood in line says that it waits no more. */
-async function grant(step: Step, claim: OwnClaim): Promise<Granted | undefined> {
+async function grantTold(step: Step, claim: OwnClaim): Promise<Granted | undefined> {
   const { session, request, side } = step;
   const [node] = claim.nodes as readonly [string];
   let stat: Stat | undefined;
@@ -199,10 +230,8 @@ async function grant(step: Step, claim: OwnClaim): Promise<Granted | undefined> 
     step.checkTime();
     claim.facts = { ...claim.facts, since: Date.now() };
     stat = await session.requests.write(node, encodeFacts(claim.facts));
-  } else if (side.fencing && claim.token === undefined) {
-    stat = await session.requests.stat(node);
   } else {
-    return granted(step, claim);
+    stat = await session.requests.stat(node);
   }
   if (!stat) {
     claim.nodes = [];

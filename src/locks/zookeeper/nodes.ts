@@ -22,6 +22,7 @@ export async function makeNode(requests: Requests, path: string, data = nothing)
 export async function flight<T extends readonly unknown[]>(
   requests: readonly [...{ [K in keyof T]: Promise<T[K]> }],
 ): Promise<T> {
+  if (requests.length === 1) return [await requests[0]] as unknown as T;
   try {
     return (await Promise.all(requests as readonly Promise<unknown>[])) as unknown as T;
   } catch (error) {

@@ -108,7 +108,7 @@ async function commitNote(
 ): Promise<Committed> {
   const add = note && {
     create: `${place}/${note.name}`,
-    data: Buffer.from(note.data),
+    data: note.data,
     mode: mode.persistent,
   };
   const operations = [...old.map((name) => ({ remove: `${place}/${name}` })), ...(add ? [add] : [])];

@@ -36,9 +36,12 @@ export class Packet {
   }
 }
 
+/** Of a node. */
+export type Data = string | Buffer;
+
 export type Operation =
-  | { readonly create: string; readonly data: Buffer; readonly mode: number }
-  | { readonly write: string; readonly data: Buffer }
+  | { readonly create: string; readonly data: Data; readonly mode: number }
+  | { readonly write: string; readonly data: Data }
   | { readonly remove: string };
 
 /** What came of one operation of a transaction. */
@@ -53,7 +56,7 @@ export interface Result {
 const openToAll: readonly Field[] = [1, 31, 'world', 'anyone'];
 const anyVersion = -1;
 
-export function creation(path: string, data: Buffer, how: number): Field[] {
+export function creation(path: string, data: Data, how: number): Field[] {
   return [path, data, ...openToAll, how];
 }
 
@@ -61,7 +64,7 @@ export function removal(path: string): Field[] {
   return [path, anyVersion];
 }
 
-export function writing(path: string, data: Buffer): Field[] {
+export function writing(path: string, data: Data): Field[] {
   return [path, data, anyVersion];
 }
 

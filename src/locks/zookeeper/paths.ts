@@ -27,14 +27,22 @@ export function pathsOf(root: string, resource: string): Paths {
 }
 
 function nodeName(resource: string): string {
-  let name = '';
-  for (const character of resource) name += isPlain(character) ? character : encoded(character);
+  const name = simple.test(resource) ? resource : encodedName(resource);
   if (name === '') return '%';
   if (/^\.{1,2}$/.test(name) || name === 'zookeeper') return encoded(name[0] as string) + name.slice(1);
   // Else it would be the queue of a semaphore with a shorter name.
   if (name.endsWith(queueSuffix)) return name.slice(0, -1) + encoded('_');
   if (name.length <= longest) return name;
   return `${name.slice(0, 64)}~${createHash('sha256').update(resource).digest('hex')}`;
+}
+
+/** Most are. */
+const simple = /^[\w.:@=,+ -]*$/;
+
+function encodedName(resource: string): string {
+  let name = '';
+  for (const character of resource) name += isPlain(character) ? character : encoded(character);
+  return name;
 }
 
 /** Letters of all languages are, but for those beyond the 65,536 first characters, which ZooKeeper refuses. */

@@ -3,6 +3,7 @@ import { errorOf, isCollision, ZooKeeperError, zooKeeperError } from './error.js
 import { hold, type Internals } from './internals.js';
 import {
   creation,
+  type Data,
   kind,
   type Operation,
   Packet,
@@ -82,14 +83,14 @@ export class Requests {
   }
 
   /** The path, with its number if it is sequential; nothing when there is no parent. */
-  create(path: string, data: Buffer, how: number): Promise<string | undefined> {
+  create(path: string, data: Data, how: number): Promise<string | undefined> {
     return this.#ask(kind.create, creation(this.#at(path), data, how), undefined, (answer) =>
       this.#without(answer.text()),
     );
   }
 
   /** The same, with what is said of it. */
-  createTold(path: string, data: Buffer, how: number): Promise<Made | undefined> {
+  createTold(path: string, data: Data, how: number): Promise<Made | undefined> {
     return this.#ask(kind.createTold, creation(this.#at(path), data, how), undefined, (answer) => ({
       path: this.#without(answer.text()),
       stat: answer.stat(),
@@ -127,7 +128,7 @@ export class Requests {
   }
 
   /** Sets the data. Nothing when it is not there. */
-  write(path: string, data: Buffer): Promise<Stat | undefined> {
+  write(path: string, data: Data): Promise<Stat | undefined> {
     return this.#ask(kind.write, writing(this.#at(path), data), undefined, (answer) => answer.stat());
   }
 

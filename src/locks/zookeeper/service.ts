@@ -15,6 +15,7 @@ import { pathsOf } from './paths.js';
 import { Recent } from './recent.js';
 import { Refusals } from './refusals.js';
 import { renewAll } from './renew.js';
+import { Runs } from './runs.js';
 import { enterSemaphore } from './semaphore.js';
 import type { Session } from './session.js';
 import { Sessions } from './sessions.js';
@@ -55,6 +56,7 @@ export class ZooKeeperService {
       claims: this.#claims,
       watches,
       refusals: new Refusals(),
+      runs: new Runs(watches),
       declared: new Recent(),
       fencing: settings.fencing,
       isFormer: (session) => this.#sessions.isFormer(session),
@@ -109,11 +111,16 @@ export class ZooKeeperService {
   }
 
   exit(claims: readonly ClaimRef[], options: CallOptions): Promise<void> {
-    return this.#step(options, async (left) => {
-      const exits = await Promise.allSettled(claims.map((ref) => this.#exit(ref, left)));
-      const failed = exits.find((exit) => exit.status === 'rejected');
-      if (failed) throw failed.reason;
-    });
+    const [first] = claims;
+    return this.#step(options, (left) =>
+      first && claims.length === 1 ? this.#exit(first, left) : this.#exitAll(claims, left),
+    );
+  }
+
+  async #exitAll(claims: readonly ClaimRef[], left: Left): Promise<void> {
+    const exits = await Promise.allSettled(claims.map((ref) => this.#exit(ref, left)));
+    const failed = exits.find((exit) => exit.status === 'rejected');
+    if (failed) throw failed.reason;
   }
 
   #exit(ref: ClaimRef, left: Left): Promise<void> {
@@ -205,17 +212,17 @@ export class ZooKeeperService {
   #step<T>({ timeout }: CallOptions, step: (left: Left) => Promise<T>): Promise<T> {
     if (this.#closed) return Promise.reject(closed());
     const until = performance.now() + timeout;
-    const answer = step(() => Math.max(0, until - performance.now())).catch((error: unknown) => {
-      throw toldToCallers(error);
-    });
-    return inTime(this.#deadlines, answer, timeout, () => {
+    const answer = step(() => Math.max(0, until - performance.now()));
+    const late = () => {
       const cause = new Error(`no answer within ${timeout} ms`);
       return new CoordinatorUnavailableError('zookeeper', { cause });
-    });
+    };
+    return inTime(this.#deadlines, answer, timeout, late, toldToCallers);
   }
 
   #gone(claim: OwnClaim): void {
     this.#side.watches.remove(claim);
+    this.#side.runs.leave(claim);
     if (this.#closed) void this.#endIfIdle(claim.session);
     if (this.#settings.sweep) sweep(claim.session.requests, claim.paths, claim.layout === 'semaphore');
   }

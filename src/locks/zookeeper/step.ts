@@ -9,6 +9,7 @@ import type { Paths } from './paths.js';
 import type { Declared } from './pool.js';
 import type { Recent } from './recent.js';
 import type { Refusals } from './refusals.js';
+import type { Runs } from './runs.js';
 import type { Session } from './session.js';
 import type { Watches } from './watches.js';
 
@@ -17,6 +18,7 @@ export interface Side {
   readonly claims: Claims;
   readonly watches: Watches;
   readonly refusals: Refusals;
+  readonly runs: Runs;
   /** Of semaphores. */
   readonly declared: Recent<Declared>;
   /** Whether grants carry tokens. */

@@ -68,8 +68,7 @@ export class Answer {
   }
 
   stat(): Stat {
-    const start = this.#pass(68);
-    return new Stat(this.#bytes.subarray(start, start + 68));
+    return new Stat(this.#bytes, this.#pass(68));
   }
 
   #pass(length: number): number {
@@ -83,43 +82,46 @@ export class Answer {
 /** What a server tells of a node. */
 export class Stat {
   readonly #bytes: Buffer;
+  readonly #at: number;
 
-  constructor(bytes: Buffer) {
+  /** As it was answered, from here on. */
+  constructor(bytes: Buffer, at: number) {
     this.#bytes = bytes;
+    this.#at = at;
   }
 
   /** The transaction that created it. */
   get czxid(): bigint {
-    return this.#bytes.readBigInt64BE(0);
+    return this.#bytes.readBigInt64BE(this.#at);
   }
 
   /** The transaction that set its data last. */
   get mzxid(): bigint {
-    return this.#bytes.readBigInt64BE(8);
+    return this.#bytes.readBigInt64BE(this.#at + 8);
   }
 
   /** When it was created: milliseconds since 1970, by the clock of the leading server. */
   get ctime(): number {
-    return Number(this.#bytes.readBigInt64BE(16));
+    return Number(this.#bytes.readBigInt64BE(this.#at + 16));
   }
 
   /** When its data was set last, by the same clock. */
   get mtime(): number {
-    return Number(this.#bytes.readBigInt64BE(24));
+    return Number(this.#bytes.readBigInt64BE(this.#at + 24));
   }
 
   /** How often its data was set. */
   get version(): number {
-    return this.#bytes.readInt32BE(32);
+    return this.#bytes.readInt32BE(this.#at + 32);
   }
 
   /** How often children came and went. */
   get cversion(): number {
-    return this.#bytes.readInt32BE(36);
+    return this.#bytes.readInt32BE(this.#at + 36);
   }
 
   /** The session that it ends with; 0 for none. */
   get ephemeralOwner(): bigint {
-    return this.#bytes.readBigInt64BE(44);
+    return this.#bytes.readBigInt64BE(this.#at + 44);
   }
 }
