@@ -34,6 +34,7 @@ that consumes by amqplib, acknowledges, and does nothing else. No results are ke
       rounds: { default: 7, help: 'rounds of each' },
       ignoreResults: { default: false, help: 'keep no results' },
       seconds: { default: 5, help: 'how long latency is measured' },
+      only: { default: 'both', help: 'measure drain, latency, or both', names: ['drain', 'latency', 'both'] },
       broker,
       coordinator,
     },
@@ -122,6 +123,14 @@ else await compareRunners(report, args);
 report.end();
 
 async function compareLimits(): Promise<void> {
+  if (args.only !== 'latency') await compareDrains();
+  if (args.only === 'drain') return;
+  for (const kind of Object.keys(kinds) as Kind[]) {
+    report.row(`${kinds[kind]}, 100/s`, await latency(kind));
+  }
+}
+
+async function compareDrains(): Promise<void> {
   const drained = await alternate(
     { none: () => drain('none'), shared: () => drain('shared'), own: () => drain('own') },
     { rounds: args.rounds, warmUp: true },
@@ -133,8 +142,5 @@ async function compareLimits(): Promise<void> {
     };
     const bars: Bars = kind === 'shared' ? { ratioToRaw: atLeast(0.9) } : {};
     report.row(kinds[kind], { ...drained[kind].medians, ...ratios }, bars);
-  }
-  for (const kind of Object.keys(kinds) as Kind[]) {
-    report.row(`${kinds[kind]}, 100/s`, await latency(kind));
   }
 }

@@ -11,6 +11,8 @@ interface CompareArgs {
   readonly concurrency: number;
   readonly rounds: number;
   readonly seconds: number;
+  /** `drain`, `latency` or `both`. */
+  readonly only: string;
 }
 
 /** Who else runs tasks over the same server. */
@@ -50,14 +52,21 @@ export async function compareRunners(report: Report, args: CompareArgs): Promise
   const children = Object.fromEntries(
     [...company.peers, ...ours].map((name) => [name, startProgram(program, name, broker, keeper)]),
   );
-  await compareDrains(report, children, company, args);
-  await compareLatencies(report, children, company, args);
+  await warmUp(children, args);
+  if (args.only !== 'latency') await compareDrains(report, children, company, args);
+  if (args.only !== 'drain') await compareLatencies(report, children, company, args);
   for (const child of Object.values(children)) child.disconnect();
 }
 
 const program = new URL('./program.ts', import.meta.url);
 
 type Children = Readonly<Record<string, ChildProcess>>;
+
+/** A compiler needs to have seen a lot of them. */
+async function warmUp(children: Children, { tasks, concurrency }: CompareArgs): Promise<void> {
+  const order: Order = { tasks, concurrency };
+  for (const child of Object.values(children)) for (let i = 0; i < 2; i++) await told(child, order);
+}
 
 async function compareDrains(
   report: Report,
@@ -66,8 +75,6 @@ async function compareDrains(
   { tasks, concurrency, rounds }: CompareArgs,
 ): Promise<void> {
   const order: Order = { tasks, concurrency };
-  // A compiler needs to have seen a lot of them.
-  for (const child of Object.values(children)) for (let i = 0; i < 2; i++) await told(child, order);
   const all = await alternate(
     mapped(children, (child) => () => told<Figures>(child, order)),
     { rounds },
