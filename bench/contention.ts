@@ -126,14 +126,22 @@ async function compareTasks(what: string, shape: Shape, barsFor: (raw: Figures) 
   report.row(`${what}: tasks`, { ...ours.medians, ratioToRaw }, barsFor(raw.medians));
 }
 
-async function compareDirect(what: string, shape: Shape, { contenders, bars }: Contest): Promise<void> {
-  const names = Object.keys(contenders).filter((name) => name.includes(args.only));
-  const cases = names.map((name) => [name, () => contest(bench, name, args.coordinator, shape)] as const);
+/** Those that are wanted. */
+function namesOf(...contests: Contest[]): string[] {
+  return contests
+    .flatMap(({ contenders }) => Object.keys(contenders))
+    .filter((name) => name.includes(args.only));
+}
+
+async function compareDirect(what: string, shape: Shape, rivals: Contest): Promise<void> {
+  const cases = namesOf(rivals).map(
+    (name) => [name, () => contest(bench, name, args.coordinator, shape)] as const,
+  );
   const all = await alternate(Object.fromEntries(cases), { rounds: args.rounds });
   const [first] = Object.values(all);
   for (const [name, rounds] of Object.entries(all)) {
     const ratioToPeer = (first as Rounds).ratio('makespanMs', rounds);
-    report.row(`${what}: ${name}`, { ...rounds.medians, ratioToPeer }, bars[name] ?? {});
+    report.row(`${what}: ${name}`, { ...rounds.medians, ratioToPeer }, rivals.bars[name] ?? {});
   }
 }
 
@@ -152,9 +160,11 @@ if (!args.direct && args.broker !== 'memory') {
     capacityUsed: atLeast(0.95 * (raw.capacityUsed ?? 1)),
   }));
 } else {
+  const { semaphores, mutexes } = bench;
+  if (namesOf(semaphores, mutexes).length === 0) throw new Error(`Nobody here is called "${args.only}"`);
   const [holds, ms] = onServer ? [2_000, 20] : [500, 50];
   const what = `${holds} x ${ms} ms, capacity 10`;
-  await compareDirect(what, { holds, ms, capacity: 10 }, bench.semaphores);
-  await compareDirect('500 x 5 ms, mutex', { holds: 500, ms: 5, capacity: 1 }, bench.mutexes);
+  await compareDirect(what, { holds, ms, capacity: 10 }, semaphores);
+  await compareDirect('500 x 5 ms, mutex', { holds: 500, ms: 5, capacity: 1 }, mutexes);
 }
 report.end();
