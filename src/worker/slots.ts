@@ -164,8 +164,11 @@ export class Slots {
 
   /** Nothing is to be kept, and nothing is parked that a permit could go on to. */
   #isPlain(delivery: Delivery, { state, park, returned }: Ended): boolean {
-    if (park || returned || this.#doormen.any) return false;
-    return !state || !this.#journal.wants(delivery.message, state);
+    return !park && !returned && !this.#doormen.any && !this.#isWanted(delivery, state);
+  }
+
+  #isWanted({ message }: Delivery, state: Ended['state']): boolean {
+    return state !== undefined && this.#journal.wants(message, state);
   }
 
   async #park(delivery: Delivery, ended: Ended, terms: Terms): Promise<Turn | undefined> {
@@ -186,8 +189,7 @@ export class Slots {
    */
   async #finish(delivery: Delivery, ended: Ended): Promise<Turn | undefined> {
     const { outcome, state, leases, returned } = ended;
-    const isKept = state && !returned && this.#journal.wants(delivery.message, state);
-    const kept = isKept ? this.#keep(delivery, ended) : undefined;
+    const kept = !returned && this.#isWanted(delivery, state) ? this.#keep(delivery, ended) : undefined;
     const next = this.#doormen.any ? await this.#toGoOn(leases) : this.#giveBack(leases);
     if (next && kept && this.#consumer.takesAlone && this.#consumer.idle > 0) {
       void this.during(() => this.#startNext(next));

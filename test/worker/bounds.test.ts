@@ -34,6 +34,15 @@ function slowResults(clock: ManualClock) {
   return { store, answer };
 }
 
+/** One task with one permit, whose results are stored when the store is told to answer. */
+function lockedBeforeSlowResults() {
+  const clock = new ManualClock();
+  const { store, answer } = slowResults(clock);
+  const { app, work } = manualApp({ results: store }, clock);
+  const g = gate();
+  return { clock, answer, app, work, g, task: app.task('t', locked('storage'), g.body) };
+}
+
 /** The coordinator, but for what happens while it is away. */
 function failing(coordinator: Coordinator) {
   const state = { away: false };
@@ -83,11 +92,7 @@ describe('a result store that does not answer', () => {
   });
 
   it('does not keep the next of a room waiting while a slot is free, and settles nothing before it has answered', async () => {
-    const clock = new ManualClock();
-    const { store, answer } = slowResults(clock);
-    const { app, work } = manualApp({ results: store }, clock);
-    const g = gate();
-    const task = app.task('t', locked('storage'), g.body);
+    const { answer, app, work, g, task } = lockedBeforeSlowResults();
     await work({ concurrency: 4 });
     for (let i = 0; i < 3; i++) await task.delay();
     await settle();
@@ -106,11 +111,7 @@ describe('a result store that does not answer', () => {
   });
 
   it('lets what ran and what runs come back when the worker dies, and neither runs beside the other', async () => {
-    const clock = new ManualClock();
-    const { store, answer } = slowResults(clock);
-    const { app, work } = manualApp({ results: store }, clock);
-    const g = gate();
-    const task = app.task('t', locked('storage'), g.body);
+    const { clock, answer, app, work, g, task } = lockedBeforeSlowResults();
     const dying = await work({ concurrency: 4 });
     const results = [await task.delay(), await task.delay()];
     await settle();
@@ -132,11 +133,8 @@ describe('a result store that does not answer', () => {
   });
 
   it('keeps a permit for no longer than 50 ms where no other slot is free', async () => {
-    const clock = new ManualClock();
-    const { store, answer } = slowResults(clock);
-    const { app, work } = manualApp({ results: store }, clock);
-    const [g, other] = [gate(), gate()];
-    const task = app.task('t', locked('storage'), g.body);
+    const { clock, answer, app, work, g, task } = lockedBeforeSlowResults();
+    const other = gate();
     const unlimited = app.task('other', other.body);
     await work({ concurrency: 2 });
     for (let i = 0; i < 2; i++) await task.delay();

@@ -183,21 +183,18 @@ export class Lane {
 
   /** What becomes of a message before it is acknowledged: nothing, or a copy is made. False: it is in hand again, so it is not. */
   async conclude({ raw, losses, tap }: Ended, outcome: Outcome): Promise<boolean> {
-    switch (outcome.kind) {
-      case 'done':
-      case 'failed':
-      case 'skipped':
-        return true;
-      case 'aside':
-        return await this.#writer.putAside(asideParcel(raw, outcome.reason, randomUUID()));
-      case 'again': {
-        const { message } = outcome;
-        const whole = parcel(this.names, message, losses);
-        if (!('room' in outcome)) return await this.#writer.put(whole, outcome.after);
-        const atDoor = { raw, message, weight: outcome.room.weight };
-        return await this.#park(whole, outcome.room, tap ? undefined : atDoor);
-      }
+    if (outcome.kind === 'aside') {
+      await this.#writer.putAside(asideParcel(raw, outcome.reason, randomUUID()));
     }
+    if (outcome.kind !== 'again') return true;
+    const { message } = outcome;
+    const whole = parcel(this.names, message, losses);
+    if ('room' in outcome) {
+      const atDoor = { raw, message, weight: outcome.room.weight };
+      return await this.#park(whole, outcome.room, tap ? undefined : atDoor);
+    }
+    await this.#writer.put(whole, outcome.after);
+    return true;
   }
 
   async putBackLost(message: AmqpMessage): Promise<void> {
@@ -287,7 +284,8 @@ export class Lane {
     const { resource, weight, capacity, countdown } = parking;
     if (this.book.size >= mostRooms && this.book.of(resource).length === 0) {
       // As many rooms as there may be: it comes back by itself, and not together with all the others.
-      return await this.#writer.put(whole, countdown * (0.75 + Math.random() / 2));
+      await this.#writer.put(whole, countdown * (0.75 + Math.random() / 2));
+      return true;
     }
     this.#expectTakes(capacity);
     const room = await this.rooms.park(whole, parking, atDoor);

@@ -16,7 +16,7 @@ const attempts = 3;
  */
 const restBeforeDeclaring = 500;
 
-/** Puts messages into one queue. Resolves, with true, when the server has them where they belong. */
+/** Puts messages into one queue. Resolves when the server has them where they belong. */
 export class Writer {
   readonly #publisher: Publisher;
   readonly #topology: Topology;
@@ -29,11 +29,11 @@ export class Writer {
   }
 
   /** Into the queue, or onto the ladder for so many milliseconds. Calls of one turn keep their order. */
-  async put(whole: Parcel, delay = 0): Promise<true> {
+  async put(whole: Parcel, delay = 0): Promise<void> {
     if (!(delay > 0)) return await this.#send({ key: this.#names.work, ...whole });
     const { key, left } = wayDown(delay);
     const exchange = this.#names.ladder.at(-1) as string;
-    return await this.#send({ exchange, key, ...delayedParcel(whole, left) }, 'ladder');
+    await this.#send({ exchange, key, ...delayedParcel(whole, left) }, 'ladder');
   }
 
   /** Into the queue again, as lost once more. */
@@ -46,8 +46,8 @@ export class Writer {
     await this.put(lostParcel(message, lossesOf(message)));
   }
 
-  async putAside(whole: Parcel): Promise<true> {
-    return await this.#send({ key: this.#names.aside, ...whole });
+  async putAside(whole: Parcel): Promise<void> {
+    await this.#send({ key: this.#names.aside, ...whole });
   }
 
   async putNote(body: Buffer): Promise<void> {
@@ -55,10 +55,10 @@ export class Writer {
     await this.#send({ key: this.#names.notes, body, properties });
   }
 
-  async #send(message: Outgoing, needs: 'queue' | 'ladder' = 'queue'): Promise<true> {
+  async #send(message: Outgoing, needs: 'queue' | 'ladder' = 'queue'): Promise<void> {
     for (let attempt = 1; ; attempt++) {
       await (needs === 'ladder' ? this.#topology.ladder() : this.#topology.queue());
-      if ((await this.#publish(message)) === 'kept') return true;
+      if ((await this.#publish(message)) === 'kept') return;
       if (attempt === attempts) throw new Error(`no queue takes "${message.key}", though it was declared`);
       await sleep(restBeforeDeclaring);
       this.#topology.forget();
