@@ -31,7 +31,7 @@ that consumes by amqplib, acknowledges, and does nothing else. No results are ke
     {
       tasks: { default: 20_000, help: 'tasks in a round' },
       concurrency: { default: 50, help: 'slots of the worker' },
-      rounds: { default: 7, help: 'rounds of each' },
+      rounds: { default: 15, help: 'rounds of each' },
       ignoreResults: { default: false, help: 'keep no results' },
       seconds: { default: 5, help: 'how long latency is measured' },
       only: { default: 'both', help: 'measure drain, latency, or both', names: ['drain', 'latency', 'both'] },

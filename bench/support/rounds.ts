@@ -29,8 +29,9 @@ export class Rounds {
 }
 
 /**
- * Runs each case once a round, so that whatever else the machine does falls on all of them alike. With `warmUp` there is
- * one round more, which is not counted.
+ * Runs each case once a round, so that whatever else the machine does falls on all of them alike, and each round begins
+ * with another case, so that what one leaves behind is not always the same one's to clear. With `warmUp` there is one
+ * round more, which is not counted.
  */
 export async function alternate<C extends string>(
   cases: Readonly<Record<C, () => Promise<Figures>>>,
@@ -44,6 +45,7 @@ export async function alternate<C extends string>(
       const figures = await cases[name]();
       if (round >= 0) measured.get(name)?.push(figures);
     }
+    names.push(...names.splice(0, 1));
   }
   showProgress('');
   const all = [...measured].map(([name, figures]) => [name, new Rounds(figures)] as const);
