@@ -103,6 +103,7 @@ export class Doorman {
     return this.#standing ? [...this.#rooms.values()] : [];
   }
 
+  /** A slot is free, or the worker leaves. */
   slotFree(): void {
     this.#slotFree.ring();
   }
@@ -182,20 +183,24 @@ export class Doorman {
     while (consumer.idle === 0 && !leaving.aborted) {
       this.#slotlessSince ??= locks.clock.now();
       this.#isReady();
-      await this.#slotFree.wait(Number.POSITIVE_INFINITY, { signal: leaving });
+      await this.#slotFree.wait(Number.POSITIVE_INFINITY);
     }
     this.#slotlessSince = undefined;
   }
 
   /** Nothing when its turn in the places of this worker ended before it was granted. */
   async #stand(): Promise<Lease | undefined> {
-    const { locks, places, leaving } = this.#host;
-    const place = await places.get(leaving, this.#isReady);
+    const { locks, places } = this.#host;
+    const place = await places.get(this.#isReady);
     this.#standing = true;
     const terms = { ...this.#terms, weight: this.#weight };
+    const onQueued = () => {
+      place.stands();
+      this.#isReady();
+    };
     try {
       const claim = { id: locks.newClaim() };
-      return await locks.party(terms).stand(terms, claim, { signal: place.signal, onQueued: this.#isReady });
+      return await locks.party(terms).stand(terms, claim, { signal: place.signal, onQueued });
     } catch (error) {
       if (place.signal.aborted) return undefined;
       throw error;

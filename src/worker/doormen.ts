@@ -20,6 +20,7 @@ export class Doormen {
   constructor(host: DoormanHost, declared: ReadonlyMap<string, Limit>) {
     this.#host = host;
     this.#declared = declared;
+    host.leaving.addEventListener('abort', () => this.slotFree(), { once: true });
   }
 
   /** Whether anything is parked, as far as is known here. */

@@ -43,7 +43,7 @@ interface PartsHost {
 export function assemble(host: PartsHost): WorkerParts {
   const { app, settings, locks, journal, consumer, active, leaving, isRevoked } = host;
   const { concurrency, lease, abortGrace } = settings;
-  const places = new Places(app.clock);
+  const places = new Places(app.clock, leaving);
   const doormen: Doormen = new Doormen(
     {
       locks,

@@ -38,11 +38,12 @@ it('places do not set a timer again and again between two milliseconds', async (
     let spun: unknown;
     // at a moment between two milliseconds, as all that is jittered has them
     clock.after(Math.random() * 3, () => {
-      const places = new Places(clock, 1);
+      const places = new Places(clock, leaving, 1);
       void (async () => {
-        const one = await places.get(leaving, () => {});
+        const one = await places.get(() => {});
         one.signal.addEventListener('abort', () => one.leave());
-        const two = await places.get(leaving, () => {});
+        one.stands();
+        const two = await places.get(() => {});
         two.leave();
       })();
     });
