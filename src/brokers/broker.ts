@@ -147,6 +147,12 @@ export interface Consumer {
   /** The rooms of the queues served here that are not empty. */
   rooms(): Promise<readonly Room[]>;
 
+  /**
+   * Of these resources, those that have no message in any room of the queues served here: what a take would find, for
+   * many at once. Absent where only a take can tell.
+   */
+  vacant?(resources: readonly string[]): Promise<readonly string[]>;
+
   /** Tells that this worker stands in line for these rooms: moves forward the moment when they count as untended. */
   attend(rooms: readonly RoomRef[]): Promise<void>;
 

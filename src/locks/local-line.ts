@@ -24,12 +24,7 @@ export const chain = {
 
 /** Whether a grant may serve one more run. */
 export function mayPassOn(lease: Lease, now: number, age: number = chain.age): boolean {
-  return hasTurns(lease, now, age) && lease.check(now);
-}
-
-/** Whether its chain may go on, if the grant is still held then. */
-export function hasTurns({ turns, grantedAt }: Lease, now: number, age: number): boolean {
-  return turns < chain.runs && now - grantedAt < age;
+  return lease.turns < chain.runs && now - lease.grantedAt < age && lease.check(now);
 }
 
 interface Waiter {

@@ -6,7 +6,7 @@ import type { Lease } from '../locks/lease.js';
 import type { Locks } from '../locks/locks.js';
 import type { Terms } from '../locks/terms.js';
 import type { Journal } from './journal.js';
-import type { Places } from './places.js';
+import type { Place, Places } from './places.js';
 import { takeInTime } from './take.js';
 
 /** What a doorman needs of its worker. */
@@ -56,6 +56,8 @@ export class Doorman {
   #weight: number;
   #given = 0;
   #standing = false;
+  #place: Place | undefined;
+  #isDismissed = false;
   #ready: Promise<void>;
   #isReady!: () => void;
   /** On the clock's `now`: since when it has waited for a slot. */
@@ -98,6 +100,10 @@ export class Doorman {
     this.#rooms.set(room.queue, room);
   }
 
+  get resource(): string {
+    return this.#terms.resource;
+  }
+
   /** The rooms it stands in line for, while it does. */
   get tended(): readonly RoomRef[] {
     return this.#standing ? [...this.#rooms.values()] : [];
@@ -136,10 +142,26 @@ export class Doorman {
     this.#weight = weight;
   }
 
+  /**
+   * Sends it away if nothing has come since now: for one whose rooms are found empty, by a question that is asked after
+   * this. Nothing while a ticket is out.
+   */
+  get dismissal(): (() => void) | undefined {
+    if (this.#tickets.size > 0) return undefined;
+    const given = this.#given;
+    return () => {
+      if (!this.#mayLeave(given)) return;
+      this.#isDismissed = true;
+      this.#leave();
+      this.#place?.end();
+      this.#slotFree.ring();
+    };
+  }
+
   /** Stands in line until the rooms are empty, or the worker leaves. Never rejects. */
   async tend(): Promise<void> {
     const { leaving, journal, locks } = this.#host;
-    while (!leaving.aborted) {
+    while (!leaving.aborted && !this.#isDismissed) {
       try {
         if ((await this.#tendOnce()) === 'empty') break;
       } catch (error) {
@@ -192,6 +214,11 @@ export class Doorman {
   async #stand(): Promise<Lease | undefined> {
     const { locks, places } = this.#host;
     const place = await places.get(this.#isReady);
+    if (this.#isDismissed) {
+      place.leave();
+      return undefined;
+    }
+    this.#place = place;
     this.#standing = true;
     const terms = { ...this.#terms, weight: this.#weight };
     const onQueued = () => {
@@ -206,6 +233,7 @@ export class Doorman {
       throw error;
     } finally {
       this.#standing = false;
+      this.#place = undefined;
       place.leave();
       this.#isReady();
     }

@@ -4,16 +4,21 @@ import type { Lease } from '../locks/lease.js';
 import { type Limit, permitLimit } from '../locks/limit.js';
 import { chain, mayPassOn } from '../locks/local-line.js';
 import { type Terms, termsOf } from '../locks/terms.js';
+import { Round } from '../round.js';
 import { Doorman, type DoormanHost, type Ticket } from './doorman.js';
 
 /** Milliseconds between two slots that a worker without free ones keeps from its queues. */
 const claimEvery = 50;
+
+/** So many are looked after at a time, where there are more of them than places in line. */
+const lookedAfter = 2_000;
 
 /** The doormen of a worker, one for each resource that has, or may have, messages in its rooms. */
 export class Doormen {
   readonly #host: DoormanHost;
   readonly #declared: ReadonlyMap<string, Limit>;
   readonly #doormen = new Map<string, Doorman>();
+  readonly #round = new Round(this.#doormen);
   #nextClaim = 0;
 
   /** `declared`: the limits of this worker's tasks that have a fixed name. */
@@ -100,6 +105,23 @@ export class Doormen {
     if (weight !== undefined) this.#doormen.get(resource)?.weigh(weight);
   }
 
+  /**
+   * Sends those away whose rooms others have emptied. Where they all stand in line they find out for themselves; but where
+   * they take turns, thousands would wait for theirs in vain, and those who are needed behind them.
+   */
+  async dismiss(): Promise<void> {
+    const { consumer, places } = this.#host;
+    if (!consumer.vacant || !places.scarce) return;
+    const dismissals = new Map<string, () => void>();
+    for (let looks = 0; looks < lookedAfter; looks++) {
+      const doorman = this.#round.next();
+      if (!doorman) break;
+      const { dismissal, resource } = doorman;
+      if (dismissal) dismissals.set(resource, dismissal);
+    }
+    for (const resource of await consumer.vacant([...dismissals.keys()])) dismissals.get(resource)?.();
+  }
+
   /** The rooms that somebody here stands in line for. */
   get tended(): RoomRef[] {
     return [...this.#doormen.values()].flatMap((doorman) => doorman.tended);
@@ -109,7 +131,10 @@ export class Doormen {
     const known = this.#doormen.get(terms.resource);
     if (known) return known;
     const { resource } = terms;
-    const doorman = new Doorman(this.#host, terms, () => this.#doormen.delete(resource));
+    // One that was dismissed may still be on its way out when the next has come.
+    const doorman: Doorman = new Doorman(this.#host, terms, () => {
+      if (this.#doormen.get(resource) === doorman) this.#doormen.delete(resource);
+    });
     this.#doormen.set(resource, doorman);
     void doorman.tend();
     return doorman;

@@ -6,6 +6,8 @@ export interface Place {
   readonly signal: AbortSignal;
   /** The line has let it in, so its turn begins. */
   stands(): void;
+  /** Its turn is over already. */
+  end(): void;
   leave(): void;
 }
 
@@ -58,6 +60,11 @@ export class Places {
     leaving.addEventListener('abort', () => this.#endAll(), { once: true });
   }
 
+  /** There are more doormen than places. */
+  get scarce(): boolean {
+    return this.#waiting.size > 0;
+  }
+
   /** A place, at once or in turn. `onWait` is called when it is not at once. */
   async get(onWait: () => void): Promise<Place> {
     if (this.#taken < this.#most) {
@@ -72,6 +79,7 @@ export class Places {
     return {
       signal: held.end.signal,
       stands: () => this.#begin(held),
+      end: () => this.#end(held),
       leave: () => {
         this.#forget(held);
         this.#leave();
@@ -85,6 +93,11 @@ export class Places {
     held.until = now + Math.min(turn.most, Math.max(turn.least, turn.waits * (now - held.since)));
     this.#turns.add(held);
     this.#rotate();
+  }
+
+  #end(held: Held): void {
+    this.#forget(held);
+    held.end.abort(turnOver);
   }
 
   #forget(held: Held): void {
@@ -135,8 +148,7 @@ export class Places {
       let others = this.#waiting.size;
       for (const held of this.#turns) {
         if (others-- === 0 || held.until > now) break;
-        this.#forget(held);
-        held.end.abort(turnOver);
+        this.#end(held);
       }
       this.#rotate();
     });

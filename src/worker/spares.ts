@@ -1,6 +1,6 @@
 import type { Consumer, Delivery } from '../brokers/broker.js';
 import type { Lease } from '../locks/lease.js';
-import { chain, hasTurns, mayPassOn } from '../locks/local-line.js';
+import { chain, mayPassOn } from '../locks/local-line.js';
 import type { Locks } from '../locks/locks.js';
 import { sameTerms, type Terms } from '../locks/terms.js';
 import type { Doormen } from './doormen.js';
@@ -45,15 +45,12 @@ export class Spares {
     this.#host = host;
   }
 
-  /**
-   * Keeps the permit of a run that has ended, if it may go on and somebody may have a use for it. Whether it is still held
-   * shows when it is taken.
-   */
+  /** Keeps the permit of a run that has ended, if it may go on and somebody may have a use for it. */
   keep(lease: Lease): boolean {
     const { locks, consumer, leaving } = this.#host;
     if (!(consumer.more || consumer.expecting) || leaving.aborted) return false;
     if (this.#othersAhead(lease.terms)) return false;
-    if (!hasTurns(lease, locks.clock.now(), chain.ageWithoutSlot)) return false;
+    if (!mayPassOn(lease, locks.clock.now(), chain.ageWithoutSlot)) return false;
     const [kept] = this.#leases;
     if (kept && !isFor(kept, lease.terms)) this.giveBack();
     this.#leases.push(lease);

@@ -166,6 +166,7 @@ export class Worker {
       const { tended } = doormen;
       if (tended.length > 0) await consumer.attend(tended);
       for (const room of await consumer.orphans()) doormen.heard(room);
+      await doormen.dismiss();
     } catch (error) {
       this.#journal.error(error);
     }

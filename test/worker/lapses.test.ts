@@ -27,7 +27,6 @@ it('a body does not start under a lease that lapsed since it was granted', async
 
 it('places do not set a timer again and again between two milliseconds', async () => {
   const clock = new ManualClock();
-  const leaving = new AbortController().signal;
   let bad = 0;
   for (let i = 0; i < 100; i++) {
     await new Promise<void>((resolve) => {
@@ -38,7 +37,7 @@ it('places do not set a timer again and again between two milliseconds', async (
     let spun: unknown;
     // at a moment between two milliseconds, as all that is jittered has them
     clock.after(Math.random() * 3, () => {
-      const places = new Places(clock, leaving, 1);
+      const places = new Places(clock, new AbortController().signal, 1);
       void (async () => {
         const one = await places.get(() => {});
         one.signal.addEventListener('abort', () => one.leave());

@@ -66,6 +66,11 @@ export class MemoryConsumer implements Consumer, Served {
     return this.#allRooms().map((room) => room.describe());
   }
 
+  async vacant(resources: readonly string[]): Promise<readonly string[]> {
+    this.#checkOpen();
+    return resources.filter((resource) => !this.#roomOf(resource));
+  }
+
   async attend(rooms: readonly RoomRef[]): Promise<void> {
     this.#checkOpen();
     for (const { queue, resource } of rooms) {

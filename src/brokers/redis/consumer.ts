@@ -107,8 +107,14 @@ export class RedisConsumer implements Consumer, LaneHost, FetchingHost {
 
   async rooms(): Promise<readonly Room[]> {
     this.#checkOpen();
-    const rooms = await Promise.all(this.#lanes.map(({ queue }) => queue.rooms()));
-    return rooms.flat();
+    return (await Promise.all(this.#lanes.map(({ queue }) => queue.rooms()))).flat();
+  }
+
+  async vacant(resources: readonly string[]): Promise<readonly string[]> {
+    this.#checkOpen();
+    let vacant = resources;
+    for (const { queue } of this.#lanes) vacant = await queue.vacant(vacant);
+    return vacant;
   }
 
   async attend(rooms: readonly RoomRef[]): Promise<void> {
@@ -123,8 +129,7 @@ export class RedisConsumer implements Consumer, LaneHost, FetchingHost {
 
   async orphans(): Promise<readonly Room[]> {
     this.#checkOpen();
-    const orphans = await Promise.all(this.#lanes.map((lane) => lane.orphans()));
-    return orphans.flat();
+    return (await Promise.all(this.#lanes.map((lane) => lane.orphans()))).flat();
   }
 
   stop(): Promise<void> {
@@ -240,13 +245,9 @@ export class RedisConsumer implements Consumer, LaneHost, FetchingHost {
       this.#fetching.freed();
       return undefined;
     }
-    const ending = {
-      lane: delivery.lane,
-      deliveries: [delivery],
-      settlement: settlement(delivery, outcome),
-    };
+    const ended = settlement(delivery, outcome);
     delivery.isSettled = true;
-    return ending;
+    return { lane: delivery.lane, deliveries: [delivery], settlement: ended };
   }
 
   async #takeFirst(resource: string, weight: number, ending: Ending | undefined): Promise<Taken> {

@@ -115,6 +115,14 @@ export class RedisQueue {
     }
   }
 
+  /** Of these, those that have no room here. */
+  async vacant(resources: readonly string[]): Promise<readonly string[]> {
+    if (resources.length === 0) return [];
+    const fields = resources.map((resource) => `r${resource}`);
+    const records = await this.link.run((client) => client.call('hmget', [this.keys.room, ...fields]));
+    return resources.filter((_, i) => (records as (string | null)[])[i] === null);
+  }
+
   /** Rooms that were untended, and in how many ms the next will be. */
   async orphans(): Promise<{ rooms: Room[]; next: number }> {
     const [next, ...reply] = await this.step(rooms.orphans, []);

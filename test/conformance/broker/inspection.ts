@@ -34,6 +34,20 @@ function unseen(kit: Kit): void {
 }
 
 function seen(kit: Kit): void {
+  it('tells its worker which resources have no message in any room of the queues it serves', async () => {
+    const broker = await kit.connect();
+    const [queue, other, strange] = [kit.queue(), kit.queue(), kit.queue()];
+    await kit.park(broker, queue, calls(1), { resource: 'a' });
+    await kit.park(broker, other, calls(1), { resource: 'b' });
+    await kit.park(broker, strange, calls(1), { resource: 'c' });
+    const { consumer } = await kit.work(broker, [queue, other]);
+
+    expect(await consumer.vacant?.(['a', 'b', 'c', 'd'])).toEqual(['c', 'd']);
+    expect((await consumer.take('a', { weight: 1 })).kind).toBe('taken');
+    expect(await consumer.vacant?.(['a', 'b'])).toEqual(['a']);
+    expect(await consumer.vacant?.([])).toEqual([]);
+  });
+
   it('shows the rooms that are not empty, with how many wait and since when', async () => {
     const [alice, bob] = [await kit.connect(), await kit.connect()];
     const [queue, other] = [kit.queue(), kit.queue()];
