@@ -225,6 +225,26 @@ describe('the calls', () => {
     expect(await keysOf('refuses/')).toHaveLength(1);
   });
 
+  it('are one for a try that an operator has refused since this side last looked', async () => {
+    const [operator, { party, client }] = [connect(), recorded()];
+    const terms = { capacity: 3 };
+    await hold(party, 'operated', terms);
+    const isRefused = async () => {
+      client.forget();
+      busy(await party.enter(ask('operated', newId(), terms)));
+      expect(client.transactions).toHaveLength(1);
+    };
+
+    await operator.setCapacity('operated', 1, soon);
+    await isRefused();
+    await operator.setCapacity('operated', undefined, soon);
+    await hold(party, 'operated', terms);
+    await operator.pause('operated', 60_000, soon);
+    await isRefused();
+    await operator.pause('operated', 0, soon);
+    await hold(party, 'operated', terms);
+  });
+
   it('are one to renew many permits, and one that keeps their session alive', async () => {
     const { party, client } = recorded();
     const permits = [];

@@ -124,6 +124,15 @@ async function namesOf(resource: string): Promise<string[]> {
   return keys.map((key) => key.slice(prefix.length));
 }
 
+/** Somebody else's permit, under a name that this side may give out. */
+async function putStray(name: string, session: string): Promise<void> {
+  const stray = { lockkeeper: 1, id: 'stray', owner: 'x', weight: 1, capacity, lease, rank: 0, held: true };
+  await raw()
+    .put(prefix + name)
+    .value(JSON.stringify(stray))
+    .lease(session);
+}
+
 const holdersOf = async (party: Coordinator, resource: string) =>
   (await party.inspect(resource, soon)).holders.map(({ id }) => id);
 
@@ -244,14 +253,25 @@ describe.each([
     const { party, client } = connect();
     const name = `taken-${line}`;
     await exit(party, name, await hold(party, name, terms));
-    const key = prefix + client.put[0]!;
-    const stray = { lockkeeper: 1, id: 'stray', owner: 'x', weight: 1, capacity, lease, rank: 0, held: true };
-    await raw().put(key).value(JSON.stringify(stray)).lease(client.granted[0]!);
+    await putStray(client.put[0]!, client.granted[0]!);
 
     const id = await hold(party, name, terms);
 
     expect((await holdersOf(party, name)).toSorted()).toEqual([id, 'stray'].toSorted());
     await until(async () => (await holdersOf(party, name)).length === 1, 5_000);
+    expect(await renew(party, name, id, lease)).toBe('kept');
+  });
+
+  it('gets another one also when the one who has its name was seen', async () => {
+    const { party, client } = connect();
+    const name = `seen-${line}`;
+    const held = await hold(party, name, terms);
+    await putStray(`${client.put[0]!}-1`, client.granted[0]!);
+    expect(await holdersOf(party, name)).toEqual([held, 'stray']);
+
+    const id = await hold(party, name, terms);
+
+    expect((await holdersOf(party, name)).toSorted()).toEqual([held, id, 'stray'].toSorted());
     expect(await renew(party, name, id, lease)).toBe('kept');
   });
 

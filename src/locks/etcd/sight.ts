@@ -1,5 +1,5 @@
 import type { Claim } from '../coordinator.js';
-import type { Comparison, KeyValue, Operation, TransactionAnswer, WatchEvent } from './client.js';
+import type { Comparison, KeyRange, KeyValue, Operation, TransactionAnswer, WatchEvent } from './client.js';
 import { decode, type Entry } from './entry.js';
 import type { ResourceKeys } from './keys.js';
 import { noSettings, readSettings, type Settings, withoutSetting, withSetting } from './settings.js';
@@ -218,12 +218,19 @@ export function seen(keys: ResourceKeys, { header, responses }: TransactionAnswe
  * Compares what there is with what was seen: nobody has joined since, the capacity is the same, and there is no pause.
  * Whoever has left since makes room only.
  */
-export function unchanged(keys: ResourceKeys, { joinedAt, settings }: Sight): Comparison[] {
+export function unchanged(keys: ResourceKeys, { joinedAt, settingsAt, settings }: Sight): Comparison[] {
+  const nobodyJoined = noneSince(keys.line, joinedAt);
+  if (settings.capacityAt === 0) return [nobodyJoined, noneSince(keys.settings, settingsAt)];
   return [
-    { ...keys.line, target: 'Create', result: 'Less', create_revision: String(joinedAt + 1) },
+    nobodyJoined,
     { key: keys.capacity, target: 'Mod', result: 'Equal', mod_revision: String(settings.capacityAt) },
     { key: keys.pause, target: 'Create', result: 'Equal', create_revision: '0' },
   ];
+}
+
+/** Every key that is there came at that revision or before. */
+function noneSince({ key, range_end }: Required<KeyRange>, revision: number): Comparison {
+  return { key, range_end, target: 'Create', result: 'Less', create_revision: String(revision + 1) };
 }
 
 export function isAbsent({ key }: Pick<KeyUse, 'key'>): Comparison {

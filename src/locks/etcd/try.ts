@@ -131,7 +131,8 @@ export class Try {
     const { keys } = this.#resource;
     const sight = this.#sight;
     const request: Transaction = {
-      compare: [...provided, ...claims.map(isAbsent)],
+      // The name of a key that is not seen is free if nobody has joined since.
+      compare: [...provided, ...claims.filter(({ key }) => sight.at(key)).map(isAbsent)],
       success: claims.map(({ key, entry }) => ({
         request_put: { key: Buffer.from(key), value: encode(entry), lease: session.id },
       })),
