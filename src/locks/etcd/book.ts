@@ -1,6 +1,10 @@
 import type { Cancel, Clock } from '../../clock.js';
+import { keysOf, type ResourceKeys } from './keys.js';
 import { type OwnClaim, Resource } from './resource.js';
 import type { Session } from './session.js';
+
+/** As many resources' keys are at hand, in use or not. */
+const mostKeys = 1_000;
 
 /** What this process has to do with which resource. What it has nothing to do with is forgotten. */
 export class Book {
@@ -9,6 +13,8 @@ export class Book {
   readonly #prefix: string;
   readonly #clock: Clock;
   readonly #resources = new Map<string, Resource>();
+  /** Of the resources that were asked for lately: to name them costs more than the rest of what is remembered. */
+  readonly #keys = new Map<string, ResourceKeys>();
   #timer: Cancel | undefined;
   #wakeAt = Number.POSITIVE_INFINITY;
 
@@ -33,9 +39,18 @@ export class Book {
   open(name: string): Resource {
     const known = this.#resources.get(name);
     if (known) return known;
-    const resource = new Resource(name, this.#prefix);
+    const resource = new Resource(name, this.#keysOf(name));
     this.#resources.set(name, resource);
     return resource;
+  }
+
+  #keysOf(name: string): ResourceKeys {
+    const known = this.#keys.get(name);
+    if (known) return known;
+    if (this.#keys.size >= mostKeys) this.#keys.clear();
+    const keys = keysOf(this.#prefix, name);
+    this.#keys.set(name, keys);
+    return keys;
   }
 
   /** Takes a step with a resource, which is remembered at least until the step is over. */

@@ -1,6 +1,8 @@
 import { type Clock, sleep } from '../../clock.js';
+import type { Deadlines } from '../../deadlines.js';
 import { ClosedError, CoordinatorUnavailableError } from '../../errors.js';
 import { inTime } from '../../in-time.js';
+import type { Soon } from '../../soon.js';
 import type {
   CallDeadline,
   EtcdClient,
@@ -42,14 +44,16 @@ export class Calls {
   onTurnedBack: (() => void) | undefined;
   readonly #source: EtcdSource;
   readonly #clock: Clock;
+  readonly #deadlines: Deadlines;
   /** The latest that is known. */
   #revision = 0;
-  #client: Promise<EtcdClient> | undefined;
+  #client: Soon<EtcdClient> | undefined;
   #closed = false;
 
-  constructor(source: EtcdSource, clock: Clock) {
+  constructor(source: EtcdSource, clock: Clock, deadlines: Deadlines) {
     this.#source = source;
     this.#clock = clock;
+    this.#deadlines = deadlines;
   }
 
   /** `doubt` is called for each attempt of which it is not known whether it took effect, or will. */
@@ -121,29 +125,44 @@ export class Calls {
     call: (client: EtcdClient, deadline: CallDeadline) => Promise<T>,
   ): Promise<T> {
     const began = this.#clock.now();
-    const answer = this.#open().then((client) => call(client, { deadline: Date.now() + ms }));
+    const send = (client: EtcdClient) => call(client, { deadline: Date.now() + ms });
+    const client = this.#open();
+    const answer = client instanceof Promise ? client.then(send) : send(client);
     try {
-      return await inTime(this.#clock, answer, ms + courtesy, () => new Error(`no answer within ${ms} ms`));
+      return await inTime(
+        this.#deadlines,
+        answer,
+        ms + courtesy,
+        () => new Error(`no answer within ${ms} ms`),
+      );
     } catch (error) {
       if (this.#clock.now() - began >= ms) this.onSilence?.();
       throw error;
     }
   }
 
-  #open(): Promise<EtcdClient> {
+  #open(): Soon<EtcdClient> {
     if (this.#closed) return Promise.reject(closed());
-    if (this.#client) return this.#client;
+    this.#client ??= this.#begin();
+    return this.#client;
+  }
+
+  #begin(): Promise<EtcdClient> {
     const client = this.#source.open();
-    this.#client = client;
-    client.catch(() => {
-      this.#client = undefined;
-    });
+    client.then(
+      (opened) => {
+        this.#client = opened;
+      },
+      () => {
+        this.#client = undefined;
+      },
+    );
     return client;
   }
 
   async close(): Promise<void> {
     this.#closed = true;
-    const client = await this.#client?.catch(() => undefined);
+    const client = await Promise.resolve(this.#client).catch(() => undefined);
     if (client) this.#source.close(client);
   }
 }

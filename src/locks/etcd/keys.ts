@@ -1,4 +1,4 @@
-import type { KeyRange } from './client.js';
+import type { KeyRange, Operation } from './client.js';
 
 /**
  * Where a resource lives in etcd:
@@ -20,14 +20,19 @@ export interface ResourceKeys {
   readonly settings: Required<KeyRange>;
   readonly capacity: Buffer;
   readonly pause: Buffer;
+  /** What a transaction reads to see who stands there. Its answers are the last two. */
+  readonly look: Operation[];
 }
 
 export function keysOf(prefix: string, resource: string): ResourceKeys {
   const name = prefix + escaped(resource);
+  const line = { key: Buffer.from(`${name}/`), range_end: Buffer.from(`${name}0`) };
+  const settings = { key: Buffer.from(`${name}%c`), range_end: Buffer.from(`${name}%q`) };
   return {
     below: `${name}/`,
-    line: { key: Buffer.from(`${name}/`), range_end: Buffer.from(`${name}0`) },
-    settings: { key: Buffer.from(`${name}%c`), range_end: Buffer.from(`${name}%q`) },
+    line,
+    settings,
+    look: [{ request_range: line }, { request_range: settings }],
     capacity: Buffer.from(`${name}%cap`),
     pause: Buffer.from(`${name}%pause`),
   };

@@ -21,20 +21,25 @@ export interface KeyOf {
  */
 export async function leave(site: Site, claims: readonly ClaimRef[], time: TimeLeft): Promise<void> {
   const keys: KeyOf[] = [];
-  const unknown = new Map<string, string[]>();
-  for (const { resource: name, id } of claims) {
-    const resource = site.book.find(name);
-    const claim = resource?.claims.get(id);
+  const unknown: ClaimRef[] = [];
+  for (const ref of claims) {
+    const resource = site.book.find(ref.resource);
+    const claim = resource?.claims.get(ref.id);
     if (resource && claim) {
       claim.leaving = true;
       site.mayBePutYet(claim);
       keys.push({ resource, use: { key: claim.key, created: claim.created } });
-    } else unknown.set(name, [...(unknown.get(name) ?? []), id]);
+    } else unknown.push(ref);
   }
-  await Promise.all([
-    removeKeys(site, keys, time),
-    ...[...unknown].map(([name, ids]) => leaveUnknown(site, name, ids, time)),
-  ]);
+  const known = removeKeys(site, keys, time);
+  if (unknown.length === 0) return await known;
+  await Promise.all([known, leaveAllUnknown(site, unknown, time)]);
+}
+
+async function leaveAllUnknown(site: Site, claims: readonly ClaimRef[], time: TimeLeft): Promise<void> {
+  const ids = new Map<string, string[]>();
+  for (const { resource, id } of claims) ids.set(resource, [...(ids.get(resource) ?? []), id]);
+  await Promise.all([...ids].map(([name, ids]) => leaveUnknown(site, name, ids, time)));
 }
 
 async function leaveUnknown(site: Site, name: string, ids: readonly string[], time: TimeLeft): Promise<void> {
@@ -53,15 +58,21 @@ async function leaveUnknown(site: Site, name: string, ids: readonly string[], ti
 export async function removeKeys(site: Site, keys: readonly KeyOf[], time: TimeLeft): Promise<void> {
   for (let i = 0; i < keys.length; i += mostAtOnce) {
     const some = keys.slice(i, i + mostAtOnce);
-    const deletions = some.map(({ use }) => deletion(use));
-    const several = { success: deletions.map((request_txn) => ({ request_txn })) };
-    await site.calls.transact(deletions.length === 1 ? (deletions[0] as Transaction) : several, time.ms);
+    await site.calls.transact(deletionOf(some), time.ms);
     for (const { resource, use } of some) {
       resource.removed(use);
       site.watches.attend(resource);
       site.book.forgetIfIdle(resource);
     }
   }
+}
+
+function deletionOf(keys: readonly KeyOf[]): Transaction {
+  const deletions = keys.map(({ use }) => deletion(use));
+  const [first] = deletions;
+  return deletions.length === 1 && first
+    ? first
+    : { success: deletions.map((request_txn) => ({ request_txn })) };
 }
 
 /** Takes a claim away from whoever has it. False when there is none. */

@@ -55,20 +55,20 @@ export class EtcdParty implements Coordinator {
     return this.#site.book.size;
   }
 
-  async enter(request: EnterRequest): Promise<Entered> {
-    return await this.#step(request.resource, request, (resource) =>
+  enter(request: EnterRequest): Promise<Entered> {
+    return this.#step(request.resource, request, (resource) =>
       request.line
         ? new Stand(this.#site, resource, request).run()
         : new Try(this.#site, resource, request).run(),
     );
   }
 
-  async renew(permits: readonly Renewal[], options: CallOptions): Promise<Map<string, 'kept' | 'lost'>> {
-    return await this.#call(options, (time) => new Renewing(this.#site, time).renew(permits));
+  renew(permits: readonly Renewal[], options: CallOptions): Promise<Map<string, 'kept' | 'lost'>> {
+    return this.#call(options, (time) => new Renewing(this.#site, time).renew(permits));
   }
 
-  async exit(claims: readonly ClaimRef[], options: CallOptions): Promise<void> {
-    await this.#call(options, (time) => leave(this.#site, claims, time));
+  exit(claims: readonly ClaimRef[], options: CallOptions): Promise<void> {
+    return this.#call(options, (time) => leave(this.#site, claims, time));
   }
 
   wake({ resource: name, id }: ClaimRef, listener: () => void): Unsubscribe {
@@ -140,7 +140,7 @@ export class EtcdParty implements Coordinator {
   async #call<T>({ timeout }: CallOptions, call: (time: TimeLeft) => Promise<T>): Promise<T> {
     this.#mustBeOpen();
     const time = new TimeLeft(this.#clock, timeout);
-    return await answered(this.#clock, kind, call(time), timeout);
+    return await answered(this.#site.deadlines, kind, call(time), timeout);
   }
 
   #mustBeOpen(): void {

@@ -1,7 +1,7 @@
 import { Listeners } from '../listeners.js';
 import type { WatchEvent } from './client.js';
 import type { Entry } from './entry.js';
-import { keysOf, type ResourceKeys } from './keys.js';
+import type { ResourceKeys } from './keys.js';
 import { Names } from './names.js';
 import type { Session } from './session.js';
 import type { Contender, KeyUse, Sight } from './sight.js';
@@ -42,9 +42,9 @@ export class Resource {
   /** Steps that are under way. */
   steps = 0;
 
-  constructor(name: string, prefix: string) {
+  constructor(name: string, keys: ResourceKeys) {
     this.name = name;
-    this.keys = keysOf(prefix, name);
+    this.keys = keys;
   }
 
   /** Whether somebody here wants to hear of it. */

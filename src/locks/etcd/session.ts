@@ -1,4 +1,5 @@
 import { type Cancel, type Clock, type Moment, moment, since } from '../../clock.js';
+import type { Soon } from '../../soon.js';
 import { margin } from '../lease.js';
 import { type Calls, mostAtOnce } from './calls.js';
 import { deletionAsIs } from './deletions.js';
@@ -60,14 +61,15 @@ export class Session {
 
   /**
    * Sees to it that it stands for `lease` milliseconds from now, but for half of the margin that no holder relies on: so
-   * that of many who enter one after the other, few have to ask. Throws `LeaseGone`.
+   * that of many who enter one after the other, few have to ask. Rejects with `LeaseGone`.
    */
-  async outlast(lease: number, timeout: number): Promise<void> {
+  outlast(lease: number, timeout: number): Soon<void> {
     const allowed = this.duration - lease + margin(lease) / 2;
-    await this.#confirm(allowed, timeout);
+    const isConfirmed = !this.#gone && since(this.#clock, this.#confirmedAt) <= allowed;
+    return isConfirmed ? undefined : this.#confirm(allowed, timeout);
   }
 
-  /** Asks whether it stands. Throws `LeaseGone`. */
+  /** Asks whether it stands. Rejects with `LeaseGone`. */
   async ask(timeout: number): Promise<void> {
     await this.#confirm(0, timeout);
   }
@@ -82,7 +84,6 @@ export class Session {
 
   async #confirm(age: number, timeout: number): Promise<void> {
     if (this.#gone) throw new LeaseGone();
-    if (since(this.#clock, this.#confirmedAt) <= age) return;
     const out = this.#confirming;
     if (out && since(this.#clock, out.sentAt) <= age) return await out.answer;
     const sentAt = moment(this.#clock);

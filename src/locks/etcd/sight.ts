@@ -1,5 +1,5 @@
 import type { Claim } from '../coordinator.js';
-import type { Comparison, KeyRange, KeyValue, Operation, TransactionAnswer, WatchEvent } from './client.js';
+import type { Comparison, KeyRange, KeyValue, TransactionAnswer, WatchEvent } from './client.js';
 import { decode, type Entry } from './entry.js';
 import type { ResourceKeys } from './keys.js';
 import { noSettings, readSettings, type Settings, withoutSetting, withSetting } from './settings.js';
@@ -203,11 +203,7 @@ export class Sight {
   }
 }
 
-/** What a transaction reads to see who stands there. Its answers are the last two. */
-export function look(keys: ResourceKeys): Operation[] {
-  return [{ request_range: keys.line }, { request_range: keys.settings }];
-}
-
+/** What a transaction has told that looked. */
 export function seen(keys: ResourceKeys, { header, responses }: TransactionAnswer): Sight {
   const [line, settings] = responses.slice(-2).map(({ response_range }) => response_range?.kvs ?? []);
   const contenders = (line ?? []).map(contenderOf);

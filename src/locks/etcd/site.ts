@@ -1,4 +1,6 @@
 import type { Clock } from '../../clock.js';
+import { Deadlines } from '../../deadlines.js';
+import type { Soon } from '../../soon.js';
 import type { Grant } from '../coordinator.js';
 import { Book } from './book.js';
 import { Calls } from './calls.js';
@@ -10,7 +12,7 @@ import type { EtcdSource } from './open.js';
 import type { OwnClaim, Resource } from './resource.js';
 import type { Session } from './session.js';
 import { Sessions } from './sessions.js';
-import { type Contender, look, type Sight, seen } from './sight.js';
+import { type Contender, type Sight, seen } from './sight.js';
 import { tokenOf } from './token.js';
 import { WatchStream } from './watch-stream.js';
 import { Watches } from './watches.js';
@@ -24,6 +26,8 @@ const farewell = 500;
 /** What the steps of one side share: its calls, its sessions, and what it knows. */
 export class Site {
   readonly clock: Clock;
+  /** Of steps and calls, nearly all of which are over in time. They outlast closing, as what is out then must end too. */
+  readonly deadlines: Deadlines;
   readonly calls: Calls;
   readonly sessions: Sessions;
   readonly book: Book;
@@ -32,7 +36,8 @@ export class Site {
 
   constructor(source: EtcdSource, prefix: string, clock: Clock) {
     this.clock = clock;
-    this.calls = new Calls(source, clock);
+    this.deadlines = new Deadlines(clock);
+    this.calls = new Calls(source, clock, this.deadlines);
     this.book = new Book(prefix, clock);
     this.sessions = new Sessions({
       calls: this.calls,
@@ -57,7 +62,7 @@ export class Site {
 
   /** Asks etcd who stands there. */
   async look(resource: Resource, timeout: number): Promise<Sight> {
-    const answer = await this.calls.transact({ success: look(resource.keys) }, timeout);
+    const answer = await this.calls.transact({ success: resource.keys.look }, timeout);
     return this.notice(resource, seen(resource.keys, answer));
   }
 
@@ -148,7 +153,7 @@ export class Site {
   }
 
   /** A step that relies on a session. `undefined` when its lease has ended, and with it all claims that were tied to it. */
-  async relyingOn<T>(session: Session, step: () => Promise<T>): Promise<T | undefined> {
+  async relyingOn<T>(session: Session, step: () => Soon<T>): Promise<T | undefined> {
     try {
       return await step();
     } catch (error) {

@@ -6,7 +6,7 @@ import { encode, newEntry } from './entry.js';
 import { removeKeys } from './leave.js';
 import type { OwnClaim, Resource } from './resource.js';
 import type { Session } from './session.js';
-import { type Contender, isAbsent, type KeyUse, look, type Sight, type Standing, seen } from './sight.js';
+import { type Contender, isAbsent, type KeyUse, type Sight, type Standing, seen } from './sight.js';
 import type { Site } from './site.js';
 import { takeOver } from './take-over.js';
 import { TimeLeft } from './time-left.js';
@@ -116,8 +116,8 @@ export class Stand {
     const answer = await this.#site.calls.transact(
       {
         compare: [isAbsent(claim)],
-        success: [{ request_put }, ...look(keys)],
-        failure: look(keys),
+        success: [{ request_put }, ...keys.look],
+        failure: keys.look,
       },
       this.#time.ms,
       session.doubt,

@@ -6,7 +6,7 @@ import { encode, newEntry } from './entry.js';
 import { removeKeys } from './leave.js';
 import { asContender, type OwnClaim, type Resource } from './resource.js';
 import type { Session } from './session.js';
-import { type Contender, isAbsent, look, Sight, seen, unchanged } from './sight.js';
+import { type Contender, isAbsent, Sight, seen, unchanged } from './sight.js';
 import type { Site } from './site.js';
 import { takeOver } from './take-over.js';
 import { TimeLeft } from './time-left.js';
@@ -104,12 +104,10 @@ export class Try {
     const { lease } = this.#request;
     const session = await this.#site.sessions.open(lease, this.#time.ms);
     const claims = fresh.map((claim, rank) => this.#newClaim(claim, rank, session));
-    const joined = await this.#site.relyingOn(session, async () => {
-      const [joined] = await Promise.all([
-        this.#put(claims, provided, session),
-        session.outlast(lease, this.#time.ms),
-      ]);
-      return joined;
+    const joined = await this.#site.relyingOn(session, () => {
+      const put = this.#put(claims, provided, session);
+      const lasts = session.outlast(lease, this.#time.ms);
+      return lasts ? Promise.all([put, lasts]).then(([joined]) => joined) : put;
     });
     if (!joined) return;
     for (const claim of claims) this.#grants.push(this.#site.grant(claim, lease, this.#time.began));
@@ -136,7 +134,7 @@ export class Try {
       success: claims.map(({ key, entry }) => ({
         request_put: { key: Buffer.from(key), value: encode(entry), lease: session.id },
       })),
-      failure: look(keys),
+      failure: keys.look,
     };
     const answer = await this.#site.calls.transact(request, this.#time.ms, session.doubt);
     if (answer.succeeded) this.#joined(claims, sight, Number(answer.header.revision));
