@@ -113,7 +113,7 @@ describe('the keys of a resource', () => {
       }
       expect(new Set(Object.values(own).map((key) => slots.get(key))).size).toBe(1);
     });
-    await fc.assert(check, { numRuns: 200 });
+    await fc.assert(check, { numRuns: 200, examples: [['a'], ['{a}']] });
   });
 
   it('go to the slot that the name of the resource says', async () => {

@@ -44,10 +44,13 @@ function baseOf(prefix: string, resource: string): string {
   return `${prefix}.{${tagOf(resource) ?? (name || '%')}}${name}`;
 }
 
-/** Next to the key that other programs lock, which is the resource's name itself, where such a name can be made. */
+/**
+ * Next to the key that other programs lock, which is the resource's name itself, where such a name can be made. The
+ * endings differ because `a` and `{a}` are two resources.
+ */
 function fenceOf(base: string, resource: string): string {
   if (isPlain(resource)) return `{${resource}}:fence`;
-  return tagOf(resource) === undefined ? `${base}:fence` : `${resource}:fence`;
+  return tagOf(resource) === undefined ? `${base}:fence` : `${resource}.fence`;
 }
 
 function isPlain(resource: string): boolean {
