@@ -98,7 +98,8 @@ export class Contact {
   ): Promise<Entered> {
     const before = this.#answers;
     try {
-      const entered = await answered(this.#deadlines, this.#coordinator.kind, answer, this.#timeout);
+      const { kind, punctual } = this.#coordinator;
+      const entered = await (punctual ? answer : answered(this.#deadlines, kind, answer, this.#timeout));
       this.#heard();
       return entered;
     } catch (error) {

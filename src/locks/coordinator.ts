@@ -20,6 +20,8 @@ export interface Coordinator {
   /** `memory`, `redis`, `etcd`, …: for messages, logs and events. */
   readonly kind: string;
   readonly features: CoordinatorFeatures;
+  /** Timers of its own end `enter` and `exit` in time, whatever becomes of its client: nobody else need watch them. */
+  readonly punctual?: boolean;
 
   /**
    * Claims shares of a resource. A claim that is held already is granted again with the same token and a fresh lease; a

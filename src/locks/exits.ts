@@ -90,7 +90,8 @@ export class Exits {
 
   async #given(answer: Promise<void>, all: readonly Leaving[]): Promise<void> {
     try {
-      await answered(this.#deadlines, this.#coordinator.kind, answer, this.#timeout);
+      const { kind, punctual } = this.#coordinator;
+      await (punctual ? answer : answered(this.#deadlines, kind, answer, this.#timeout));
     } catch (error) {
       this.#keep(all, error);
     } finally {

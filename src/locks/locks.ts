@@ -90,11 +90,15 @@ export class Locks {
    * Waits in the fair line for a permit. Throws `LockTimeoutError` after `waitTimeout` (`BusyError` where that is 0), the
    * signal's reason when it aborts, `CoordinatorUnavailableError` when the coordinator did not answer until then.
    */
-  async acquire(resource: string, options: AcquireOptions = {}): Promise<Permit> {
-    const terms = this.#terms(resource, options);
-    const wait =
-      options.waitTimeout === undefined ? undefined : milliseconds(options.waitTimeout, 'waitTimeout');
-    return await this.enter(terms, { waitTimeout: wait, signal: options.signal });
+  acquire(resource: string, options: AcquireOptions = {}): Promise<Permit> {
+    try {
+      const terms = this.#terms(resource, options);
+      const wait =
+        options.waitTimeout === undefined ? undefined : milliseconds(options.waitTimeout, 'waitTimeout');
+      return this.enter(terms, { waitTimeout: wait, signal: options.signal });
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   /** A permit if there is room now, else nothing. */

@@ -182,19 +182,20 @@ export class Party {
     try {
       const entered = await answer;
       if (entered.kind !== 'granted') return entered;
-      if (this.#isStale(entered, sentAt)) {
+      const now = this.#options.clock.now();
+      if (this.#isStale(entered, sentAt, now)) {
         unknown.lost?.(request);
         throw this.#contact.unavailable(new Error('its lease had ended when the answer came'));
       }
-      return this.#granted(terms, entered, sentAt, this.#options.clock.now());
+      return this.#granted(terms, entered, sentAt, now);
     } finally {
       if (--this.#asking === 0) this.#onQuiet?.();
     }
   }
 
   /** The answer took its time: what it grants may have lapsed on the way. */
-  #isStale({ grants }: Granted, sentAt: Moment): boolean {
-    const passed = since(this.#options.clock, sentAt);
+  #isStale({ grants }: Granted, sentAt: Moment, now: number): boolean {
+    const passed = since(this.#options.clock, sentAt, now);
     return grants.some(({ lease }) => passed >= lease - margin(lease));
   }
 

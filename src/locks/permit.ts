@@ -105,7 +105,7 @@ export class PermitHandle implements Permit {
 
   release(): Promise<void> {
     if (this.#closed === undefined) {
-      this.#closed = Promise.resolve();
+      this.#closed = finished;
       this.#lease.closed(this);
       this.#closed = this.#onRelease(this.#lease);
     }

@@ -29,6 +29,7 @@ export const redisLayouts = ['native', 'string', 'redis-semaphore'] as const;
 export class RedisCoordinator implements Coordinator {
   readonly kind = 'redis';
   readonly features: CoordinatorFeatures;
+  readonly punctual = true;
   readonly #service: RedisService;
   readonly #layout: Layout;
   readonly #layouts: Map<RedisLayout, RedisCoordinator>;
