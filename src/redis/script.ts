@@ -3,22 +3,42 @@ import type { RedisClient } from './client.js';
 
 type Argument = string | Buffer | number;
 
+/**
+ * A script for what is most common: the same arguments, but only so many of the keys of each step. Where that is not
+ * enough it changes nothing and answers nothing, and `whole` is to be run.
+ */
+export interface Quick {
+  readonly keys: number;
+  readonly whole: Script;
+}
+
 /** A Lua script: one atomic step on the server. It is named by its digest, and sent whole when the server lacks it. */
 export class Script {
+  readonly quick: Quick | undefined;
+  /** What its calls begin with. */
+  readonly sha: string;
   readonly #source: string;
-  readonly #sha: string;
 
-  constructor(source: string) {
+  constructor(source: string, quick?: Quick) {
+    this.quick = quick;
     this.#source = source;
-    this.#sha = createHash('sha1').update(source).digest('hex');
+    this.sha = createHash('sha1').update(source).digest('hex');
   }
 
-  /** A server that was restarted, or failed over, has forgotten its scripts: the step is sent again with its source. */
   // biome-ignore lint/suspicious/noExplicitAny: each script has its own reply
   run(client: RedisClient, keys: readonly string[], args: readonly Argument[]): Promise<any> {
-    return client.call('evalsha', [this.#sha, keys.length, ...keys, ...args]).catch((error: unknown) => {
+    return this.call(client, [this.sha, keys.length, ...keys, ...args]);
+  }
+
+  /**
+   * The same with all in one row: the digest, how many keys there are, the keys, the arguments. A server that was
+   * restarted, or failed over, has forgotten its scripts: the step is sent again with its source.
+   */
+  // biome-ignore lint/suspicious/noExplicitAny: as above
+  call(client: RedisClient, words: Argument[]): Promise<any> {
+    return client.call('evalsha', words).catch((error: unknown) => {
       if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error;
-      return client.call('eval', [this.#source, keys.length, ...keys, ...args]);
+      return client.call('eval', [this.#source, ...words.slice(1)]);
     });
   }
 }

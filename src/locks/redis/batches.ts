@@ -91,17 +91,33 @@ export class Batches {
   };
 
   async #send(batch: Batch): Promise<void> {
-    const { timeout, pending } = batch;
-    const late = () => this.#failed(batch, new Error(`no answer within ${timeout} ms`));
+    const { timeout } = batch;
+    let asked: Batch | undefined = batch;
+    const late = () => this.#failed(asked ?? batch, new Error(`no answer within ${timeout} ms`));
     const inTime = this.#deadlines.after(timeout, late);
     try {
-      const replies = await ask(this.#connection.client ?? (await this.#connection.ready(timeout)), batch);
-      for (const [i, one] of pending.entries()) this.#settle(one, replies[i]);
+      const client = this.#connection.client ?? (await this.#connection.ready(timeout));
+      while (asked) asked = this.#answered(asked, await ask(client, asked));
     } catch (error) {
-      this.#failed(batch, error);
+      this.#failed(asked ?? batch, error);
     } finally {
       inTime();
     }
+  }
+
+  /** What is left is for the whole script. */
+  // biome-ignore lint/suspicious/noExplicitAny: each script has its own replies
+  #answered(batch: Batch, reply: any): Batch | undefined {
+    const { pending, script } = batch;
+    let left: Pending[] | undefined;
+    for (let i = 0; i < pending.length; i++) {
+      const one = pending[i] as Pending;
+      const own: unknown = pending.length === 1 ? reply : reply[i];
+      if (own !== null || !script.quick) this.#settle(one, own);
+      else if (left) left.push(one);
+      else left = [one];
+    }
+    return left && script.quick && { ...batch, script: script.quick.whole, pending: left };
   }
 
   #settle({ step, resolve, reject }: Pending, reply: unknown): void {
@@ -118,14 +134,18 @@ export class Batches {
   }
 }
 
-function ask(client: RedisClient, { script, common, pending }: Batch): Promise<readonly unknown[]> {
-  const keys: string[] = [];
-  const args = [...common];
+/** The replies; of a step that is asked alone, its own. */
+// biome-ignore lint/suspicious/noExplicitAny: each script has its own replies
+function ask(client: RedisClient, { script, common, pending }: Batch): Promise<any> {
+  const words: Argument[] = [script.sha, 0];
   for (const { step } of pending) {
-    for (const key of step.keys) keys.push(key);
-    for (const arg of step.args) args.push(arg);
+    const count = script.quick?.keys ?? step.keys.length;
+    for (let i = 0; i < count; i++) words.push(step.keys[i] as string);
   }
-  return script.run(client, keys, args);
+  words[1] = words.length - 2;
+  words.push(...common);
+  for (const { step } of pending) words.push(...step.args);
+  return script.call(client, words);
 }
 
 function isSame(a: readonly Argument[], b: readonly Argument[]): boolean {

@@ -23,6 +23,12 @@ export interface Keys {
   readonly shared: string;
 }
 
+/** What this side remembers of a resource. */
+export interface KnownKeys extends Keys {
+  /** The last claim found it free and used lately. The next one likely does, too, and asks for less. */
+  quick: boolean;
+}
+
 export function keysOf(prefix: string, resource: string): Keys {
   const base = baseOf(prefix, resource);
   return {

@@ -4,7 +4,7 @@ import { RedisConnection } from '../../redis/connection.js';
 import type { RedisSource } from '../../redis/open.js';
 import type { Script } from '../../redis/script.js';
 import { Batches, type Step } from './batches.js';
-import { type Keys, keysOf } from './keys.js';
+import { type KnownKeys, keysOf } from './keys.js';
 import { Wakes } from './wakes.js';
 
 /** Whose claims they are, and the channel they are woken by. */
@@ -26,7 +26,7 @@ export class RedisService {
   readonly #connection: RedisConnection;
   readonly #batches: Batches;
   /** Of the resources that were asked for lately. */
-  readonly #keys = new Map<string, Keys>();
+  readonly #keys = new Map<string, KnownKeys>();
   #party: Party | undefined;
   #closed = false;
 
@@ -40,11 +40,11 @@ export class RedisService {
     this.wakes = new Wakes(this.#connection, prefix);
   }
 
-  keysOf(resource: string): Keys {
+  keysOf(resource: string): KnownKeys {
     const known = this.#keys.get(resource);
     if (known) return known;
     if (this.#keys.size >= mostKeys) this.#keys.clear();
-    const keys = keysOf(this.prefix, resource);
+    const keys = { ...keysOf(this.prefix, resource), quick: false };
     this.#keys.set(resource, keys);
     return keys;
   }
@@ -64,8 +64,8 @@ export class RedisService {
   /** The same step for several resources. */
   // biome-ignore lint/suspicious/noExplicitAny: as above
   runAll(script: Script, steps: readonly Step[], timeout: number): Promise<any> {
-    const replies = steps.map((step) => this.run(script, step, timeout));
-    return replies.length === 1 ? (replies[0] as Promise<unknown>) : Promise.all(replies);
+    if (steps.length === 1) return this.run(script, steps[0] as Step, timeout);
+    return Promise.all(steps.map((step) => this.run(script, step, timeout)));
   }
 
   #told({ resource }: Step, error: unknown): Error {

@@ -16,6 +16,8 @@ import type { Layout } from './layout.js';
 import { otherLayout, servesOf } from './native.js';
 import {
   enterString,
+  enterStringAgain,
+  enterStringQuick,
   evictString,
   exitString,
   inspectString,
@@ -54,18 +56,19 @@ export class StringLayout implements Layout {
     checkMutex(resource, capacity, weight);
     const [claim] = claims as [Claim];
     const name = this.#nameOf(resource);
-    const { fence, pause, state } = this.#service.keysOf(name);
-    const keys = [name, fence, pause, state];
-    const common = [Math.ceil(lease), this.#restOf(request), claim.redelivered ? 1 : 0];
-    const step = { resource, keys, args: [beginOf(claim), servesOf(claim)], common };
-    const reply = await this.#service.run(enterString, step, timeout);
+    const known = this.#service.keysOf(name);
+    const keys = [name, known.fence, known.pause, known.state];
+    const step = { resource, keys, args: [this.#valueOf(request, claim)], common: [Math.ceil(lease)] };
+    const script = claim.redelivered ? enterStringAgain : known.quick ? enterStringQuick : enterString;
+    const reply = await this.#service.run(script, step, timeout);
+    known.quick = typeof reply === 'number';
     if (Array.isArray(reply)) return refusalOf(request, reply);
     return { kind: 'granted', grants: [{ id: claim.id, token: BigInt(reply), lease }], capacity: 1 };
   }
 
-  /** The rest of the value's first line: for those who look, as is the time, which is this side's. */
-  #restOf({ owner }: EnterRequest): string {
-    return `${this.#service.partyOf(owner).list},${Date.now()}]`;
+  /** The value, up to the token. All but the id is for those who look, as is the time, which is this side's. */
+  #valueOf({ owner }: EnterRequest, claim: Claim): string {
+    return `${beginOf(claim)}${this.#service.partyOf(owner).list},${Date.now()}]\n${servesOf(claim)}\n`;
   }
 
   async renew(permits: readonly Renewal[], { timeout }: CallOptions): Promise<Map<string, 'kept' | 'lost'>> {

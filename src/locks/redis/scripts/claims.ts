@@ -1,7 +1,27 @@
 import { Script } from '../../../redis/script.js';
 import { rates } from './rate.js';
 import { crowd, lone, texts } from './resource.js';
-import { ask, clock, steps } from './steps.js';
+import { ask, clock, idle, steps } from './steps.js';
+
+/** Gives back one after the other. `otherwise`: what is done about something else than a permit that is held alone. */
+const exits = (keysEach: number, otherwise: string) => String.raw`
+local replies = {}
+for i, id in ipairs(ARGV) do
+  local k = ${keysEach} * (i - 1)
+  local text, token = redis.pcall('GET', KEYS[k + 1]), nil
+  if type(text) == 'string' and string.sub(text, -#id - 1) == '\n' .. id and not string.find(id, '\n', 1, true) then
+    token = string.match(text, '^1 h %d+ (%d+)')
+  end
+  if token then
+    redis.call('SET', KEYS[k + 1], '1 i ' .. token, 'PX', '${idle}')
+    replies[i] = 1
+  else
+    ${otherwise}
+  end
+end
+if #ARGV == 1 then return replies[1] end
+return replies
+`;
 
 /**
  * Gives back a permit, a place or a booking. What is not there is no error.
@@ -10,41 +30,37 @@ import { ask, clock, steps } from './steps.js';
  * ARGV  id
  * reply 1 there was one, 0 there was none | version VERSION
  */
-export const exit = new Script(String.raw`
+export const exit = new Script(`
 -- What it takes to give back something else than a permit that is held alone.
 local function more()
 ${steps}${ask}${clock}${texts}${lone}${crowd}${rates}
 return function(k, text, id)
   local wrong = wrongVersion(type(text) == 'string' and text)
   if wrong then return wrong end
-  if type(text) ~= 'table' then return refund(openRate(KEYS[k + 3], KEYS[k + 4]), id) and 1 or 0 end
-  local r = open(KEYS[k], KEYS[k + 1], KEYS[k + 2])
+  if type(text) ~= 'table' then return refund(openRate(KEYS[k + 4], KEYS[k + 5]), id) and 1 or 0 end
+  local r = open(KEYS[k + 1], KEYS[k + 2], KEYS[k + 3])
   if r.wrong then return r.wrong end
   local record = recordOf(r, id)
   if record then drop(r, id, record) end
   close(r)
-  return (record or refund(openRate(KEYS[k + 3], KEYS[k + 4]), id)) and 1 or 0
+  return (record or refund(openRate(KEYS[k + 4], KEYS[k + 5]), id)) and 1 or 0
 end
 end
 
 local other
-local replies = {}
-for i, id in ipairs(ARGV) do
-  local k = 5 * i - 4
-  local text, token, held = redis.pcall('GET', KEYS[k]), nil, nil
-  if type(text) == 'string' then
-    token, held = string.match(text, '^1 h %d+ (%d+) [^\n]*\n[^\n]*\n[^\n]*\n(.*)$')
-  end
-  if held == id then
-    redis.call('SET', KEYS[k], '1 i ' .. token, 'PX', 3000)
-    replies[i] = 1
-  else
+${exits(
+  5,
+  `
     other = other or more()
-    replies[i] = other(k, text, id)
-  end
-end
-return replies
-`);
+    replies[i] = other(k, text, id)`,
+)}`);
+
+/**
+ * The same for a permit that is held alone.
+ *
+ * KEYS  state
+ */
+export const exitQuick = new Script(exits(1, 'replies[i] = false'), { keys: 1, whole: exit });
 
 /**
  * Takes a permit, a place or a booking away, and tells whoever holds a permit.

@@ -1,6 +1,32 @@
 import { Script } from '../../../redis/script.js';
 import { crowd, lone, texts } from './resource.js';
-import { ask, clock, steps } from './steps.js';
+import { ask, clock, idle, steps } from './steps.js';
+
+/**
+ * Claims one resource after the other. `otherwise`: what is done about one that is not free, or was not used lately, or of
+ * which there is more to say.
+ */
+const tries = (keysEach: number, otherwise: string) => String.raw`
+${ask}
+local micros = time[2]
+if #micros < 6 then micros = string.sub('00000' .. micros, -6) end
+local now, since = time[1] .. micros, time[1] .. string.sub(micros, 1, 3)
+local begin = '1 h ' .. ARGV[1] .. ' ' .. now .. ' ' .. since .. ' ' .. since + ARGV[2] - ${idle} .. ' ' .. ARGV[4] .. '\n'
+local replies = {}
+for i = 1, #ARGV - 4 do
+  local k, question = ${keysEach} * (i - 1), ARGV[i + 4]
+  local text = redis.pcall('GET', KEYS[k + 1])
+  local isIdle = type(text) == 'string' and string.sub(text, 1, 4) == '1 i '
+  if isIdle and string.sub(text, 5) < now and string.byte(question) == 91 then
+    redis.call('SET', KEYS[k + 1], begin .. question, 'PX', ARGV[2])
+    replies[i] = tonumber(now)
+  else
+    ${otherwise}
+  end
+end
+if #KEYS == ${keysEach} then return replies[1] end
+return replies
+`;
 
 /**
  * A claim is granted only when nobody stands ahead of it, and its weight and those of all holders together are within the
@@ -8,16 +34,17 @@ import { ask, clock, steps } from './steps.js';
  * the next question.
  *
  * KEYS  state ends line fence shared
- * ARGV  of all: weight capacity lease placeLife line(1|0) party(channel and owner, in lines)
+ * ARGV  of all: weight life(of a text: the lease and 3 s) placeLife(0: it does not wait) terms(capacity, channel and owner)
  *       serves and id of the claim, in lines; or * and a JSON array of id, message(if redelivered) and serves of each claim
- * reply TOKEN | granted CAPACITY ALSO_DECLARED TOKEN… | queued AHEAD RETRY_AFTER | busy RETRY_AFTER OWN_UNTIL |
- *       heavy CAPACITY | layout | version VERSION
+ * reply TOKEN(a number: it was used lately) | granted CAPACITY ALSO_DECLARED TOKEN… | queued AHEAD RETRY_AFTER |
+ *       busy RETRY_AFTER OWN_UNTIL | heavy CAPACITY | layout | version VERSION
  */
 export const enter = new Script(String.raw`
 -- What a claim on a resource that was used lately, and is free, does without: it is made when it is needed.
 local function more(time)
 ${steps}${clock}${texts}${lone}
-local channel, owner = string.match(ARGV[6], '^([^\n]*)\n(.*)$')
+local capacity, channel, owner = string.match(ARGV[4], '^(%d+) ([^\n]*)\n(.*)$')
+capacity = tonumber(capacity)
 
 local function claimsIn(text)
   local serves, id = string.match(text, '^([^*][^\n]*)\n(.*)$')
@@ -28,9 +55,9 @@ local function claimsIn(text)
 end
 
 local function questionAt(k, text)
-  return { state = KEYS[k], ends = KEYS[k + 1], line = KEYS[k + 2], fence = KEYS[k + 3], shared = KEYS[k + 4],
-    weight = tonumber(ARGV[1]), capacity = tonumber(ARGV[2]), lease = tonumber(ARGV[3]), placeLife = tonumber(ARGV[4]),
-    mayWait = ARGV[5] == '1', channel = channel, owner = owner, claims = claimsIn(text) }
+  return { state = KEYS[k + 1], ends = KEYS[k + 2], line = KEYS[k + 3], fence = KEYS[k + 4], shared = KEYS[k + 5],
+    weight = tonumber(ARGV[1]), capacity = capacity, lease = ARGV[2] - idle, placeLife = tonumber(ARGV[3]),
+    mayWait = ARGV[3] ~= '0', channel = channel, owner = owner, claims = claimsIn(text) }
 end
 
 -- Whether it is held in the layout 'string', or was lately.
@@ -171,27 +198,20 @@ return function(k, text, question)
 end
 end
 
-${ask}
-local micros = string.sub('00000' .. time[2], -6)
-local now, since = time[1] .. micros, time[1] .. string.sub(micros, 1, 3)
-local begin = '1 h ' .. ARGV[1] .. ' ' .. now .. ' ' .. since .. ' ' .. since + ARGV[3] .. ' ' .. ARGV[2] .. ' ' .. ARGV[6] .. '\n'
-local life = ARGV[3] + 3000
-local call, other = redis.call, nil
-local replies = {}
-for i = 1, #ARGV - 6 do
-  local k, question = 5 * i - 4, ARGV[i + 6]
-  local text = redis.pcall('GET', KEYS[k])
-  local last = type(text) == 'string' and string.match(text, '^1 i (%d+)$')
-  if last and last < now and string.byte(question) == 91 then
-    call('SET', KEYS[k], begin .. question, 'PX', life)
-    replies[i] = now
-  else
+local other
+${tries(
+  5,
+  `
     other = other or more(time)
-    replies[i] = other(k, text, question)
-  end
-end
-return replies
-`);
+    replies[i] = other(k, text, question)`,
+)}`);
+
+/**
+ * The same for a resource that is free and was used lately.
+ *
+ * KEYS  state
+ */
+export const enterQuick = new Script(tries(1, 'replies[i] = false'), { keys: 1, whole: enter });
 
 /**
  * A permit that has lapsed is lost for good: no renewal makes it anew.

@@ -1,8 +1,11 @@
+/** Milliseconds for which a resource is remembered that nobody uses: a clock that is set back by less lets no token fall. */
+export const idle = 3_000;
+
 /**
  * What all scripts begin with.
  *
  * A script takes its step for one resource after the other: the keys of all of them stand in a row, so do the arguments
- * and so do the replies. Time is the server's, in milliseconds; no client ever sends a clock.
+ * and so do the replies, but that of a single step stands alone. Time is the server's, in milliseconds; no client ever sends a clock.
  */
 export const steps = `
 local keysRead, argsRead = 0, 0
@@ -20,11 +23,10 @@ end
 local function forEach(step)
   local replies = {}
   while keysRead < #KEYS do replies[#replies + 1] = step() end
-  return replies
+  return #replies == 1 and replies[1] or replies
 end
 
--- Milliseconds for which a resource is remembered that nobody uses: a clock that is set back by less lets no token fall.
-local idle = 3000
+local idle = ${idle}
 `;
 
 /** What the clock of the server says. */

@@ -25,23 +25,49 @@ local function holderOf(name)
 end
 `;
 
+/** Claims one resource after the other. `otherwise`: what is done about one that is not free, or was not used lately. */
+const claims = (keysEach: number, otherwise: string) => `
+local call, pcall = redis.call, redis.pcall
+local replies = {}
+for i = 1, #KEYS / ${keysEach} do
+  local k, value = ${keysEach} * (i - 1), ARGV[i + 1]
+  local raised, token = pcall('INCR', KEYS[k + 2]), nil
+  if type(raised) == 'number' and raised > 1000000000000000 then token = string.format('%.0f', raised) end
+  if token and call('SET', KEYS[k + 1], value .. token, 'NX', 'PX', lease) then
+    replies[i] = raised
+  else
+    ${otherwise}
+  end
+end
+if #KEYS == ${keysEach} then return replies[1] end
+return replies
+`;
+
 /**
  * KEYS  name fence pause state
- * ARGV  of all: lease rest(of the value's first line) redelivered(1|0)
- *       begin(of the value, up to the id) serves
- * reply TOKEN | busy LEFT(-1: for ever) OWN_UNTIL | paused LEFT | layout | foreign ERROR
+ * ARGV  of all: lease
+ *       value(up to the token)
+ * reply TOKEN(a number: it was used lately) | busy LEFT(-1: for ever) OWN_UNTIL | paused LEFT | layout | foreign ERROR
  */
-export const enterString = new Script(String.raw`
-local lease, rest, redelivered = ARGV[1], ARGV[2], ARGV[3] == '1'
-
-local function valueOf(begin, serves, token) return begin .. rest .. '\n' .. serves .. '\n' .. token end
+const entering = (redelivered: boolean) =>
+  new Script(String.raw`
+local lease, other = ARGV[1], nil
 
 -- What most claims do without: it is made when it is needed.
 local function more()
 ${steps}${ask}${clock}${mutex}
 local function hold(q, token)
-  return redis.call('SET', q.name, valueOf(q.begin, q.serves, token), 'NX', 'PX', lease) and token
+  return redis.call('SET', q.name, q.value .. token, 'NX', 'PX', lease) and token
 end
+
+-- The id in the first line; nothing in one that is not as it should be.
+local function idIn(value)
+  local isJson, words = pcall(cjson.decode, string.match(value, '^[^\n]*'))
+  return isJson and words[2]
+end
+
+-- The message in the second line, or null.
+local function messageIn(value) return cjson.decode(string.match(value, '\n([^\n]*)'))[2] end
 
 local function begin(q, raised)
   if raised == 1 then redis.call('DEL', q.fence) end
@@ -55,15 +81,16 @@ end
 
 local function busy(q, value)
   local left, own = redis.call('PTTL', q.name), ''
-  local message = redelivered and cjson.decode(q.serves)[2] or cjson.null
-  local serves = message ~= cjson.null and begins(value, ours) and string.match(value, '\n([^\n]*)')
-  if serves and cjson.decode(serves)[2] == message then own = told(left) end
+  if ${redelivered} and begins(value, ours) then
+    local message = messageIn(q.value)
+    if message ~= cjson.null and messageIn(value) == message then own = told(left) end
+  end
   return { 'busy', left, own }
 end
 
 return function(q, token, raised)
   local value, refusal = holderOf(q.name)
-  if value and begins(value, q.begin) then
+  if value and begins(value, ours) and idIn(value) == idIn(q.value) then
     redis.call('PEXPIRE', q.name, lease)
     -- A counter that had gone has come back by being raised, and would stay for ever.
     if raised == 1 then redis.call('DEL', q.fence) end
@@ -77,22 +104,35 @@ return function(q, token, raised)
 end
 end
 
-local call, pcall, other = redis.call, redis.pcall, nil
-local replies = {}
-for i = 1, #KEYS / 4 do
-  local k, begin, serves = 4 * i, ARGV[2 * i + 2], ARGV[2 * i + 3]
-  local raised, token = pcall('INCR', KEYS[k - 2]), nil
-  if type(raised) == 'number' and raised > 1000000000000000 then token = string.format('%d', raised) end
-  if token and call('SET', KEYS[k - 3], valueOf(begin, serves, token), 'NX', 'PX', lease) then
-    replies[i] = token
-  else
+${claims(
+  4,
+  `
     other = other or more()
-    replies[i] = other({ name = KEYS[k - 3], fence = KEYS[k - 2], pause = KEYS[k - 1], state = KEYS[k], begin = begin,
-      serves = serves }, token, raised)
-  end
-end
-return replies
-`);
+    local q = { name = KEYS[k + 1], fence = KEYS[k + 2], pause = KEYS[k + 3], state = KEYS[k + 4], value = value }
+    replies[i] = other(q, token, raised)`,
+)}`);
+
+export const enterString = entering(false);
+
+/**
+ * The same for a key that is free and was used lately. A counter that comes back by being raised is not left behind.
+ *
+ * KEYS  name fence
+ */
+export const enterStringQuick = new Script(
+  `
+local lease = ARGV[1]
+${claims(
+  2,
+  `
+    if raised == 1 then call('DEL', KEYS[k + 2]) end
+    replies[i] = false`,
+)}`,
+  { keys: 2, whole: enterString },
+);
+
+/** The same for messages that were delivered before, whose earlier runs are looked for. */
+export const enterStringAgain = entering(true);
 
 /**
  * KEYS  name
@@ -125,7 +165,7 @@ for i = 1, #KEYS do
   local value, begin = redis.pcall('GET', KEYS[i]), ARGV[i]
   replies[i] = type(value) == 'string' and string.sub(value, 1, #begin) == begin and redis.call('DEL', KEYS[i]) or 0
 end
-return replies
+return #KEYS == 1 and replies[1] or replies
 `);
 
 /**
