@@ -191,7 +191,7 @@ export class Slots {
     const { outcome, state, leases, returned } = ended;
     const kept = !returned && this.#isWanted(delivery, state) ? this.#keep(delivery, ended) : undefined;
     const next = this.#doormen.any ? await this.#toGoOn(leases) : this.#giveBack(leases);
-    if (next && kept && this.#consumer.takesAlone && this.#consumer.idle > 0) {
+    if (next && kept && this.#consumer.takesAlone?.(next.resource)) {
       void this.during(() => this.#startNext(next));
       await kept;
       return await this.#settlements.settled(delivery, outcome);

@@ -32,11 +32,17 @@ export class Attendance {
 
   /** Something was parked in the room. `isNews`: on other terms than before. */
   async parked(room: KnownRoom, isNews: boolean): Promise<void> {
-    room.attended();
+    room.filled();
     if (isNews) await this.#rooms.note(room);
     if (!isNews && performance.now() - room.toldAt < tellAgainAfter) return this.touched(room.name);
     room.toldAt = performance.now();
     await this.#desk.tell(this.#news, { kind: 'room', room: room.facts });
+  }
+
+  /** A message is in one of the resource's rooms again, which others may have found empty meanwhile. */
+  async returned(resource: string): Promise<void> {
+    for (const { facts } of this.#book.of(resource))
+      await this.#desk.tell(this.#news, { kind: 'room', room: facts });
   }
 
   /** Somebody parked there or took from there, which is to be known to whoever keeps it. */

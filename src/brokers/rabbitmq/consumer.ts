@@ -13,8 +13,9 @@ import { Lane, type LaneHost } from './lane.js';
 import { Membership, type MembershipHost } from './membership.js';
 import type { Names } from './names.js';
 import { type News, NewsDesk } from './news.js';
+import { takeFirst } from './take-first.js';
+import type { Before } from './taking.js';
 import { Topology } from './topology.js';
-import { messageIn } from './wire.js';
 
 export interface ConsumerParts {
   /** Its own, with a heartbeat that keeps its lease. */
@@ -102,6 +103,11 @@ export class RabbitConsumer implements Consumer, LaneHost, FetchingHost, IntakeH
     return this.isFetching && this.#fetching.waiting > 0;
   }
 
+  takesAlone(resource: string): boolean {
+    if (!this.isFetching || this.#fetching.free <= 0) return false;
+    return this.#lanes.some(({ taking }) => taking.isAhead(resource));
+  }
+
   get silence(): number {
     if (!this.isFetching || this.#fetching.free <= 0) return 0;
     return this.#membership.silence;
@@ -118,8 +124,10 @@ export class RabbitConsumer implements Consumer, LaneHost, FetchingHost, IntakeH
     try {
       if (!delivery || !settling) return await this.#take(resource, weight);
       const goesOn = delivery.room === resource && this.isFetching;
-      if (!(await this.#endings.end(delivery, settling.outcome, { shut: !goesOn }))) return { kind: 'void' };
-      return await this.#take(resource, weight, goesOn ? delivery : undefined);
+      const ran = performance.now() - delivery.since;
+      if (!(await this.#endings.end(delivery, settling.outcome, { goesOn }))) return { kind: 'void' };
+      const before = { lane: delivery.lane, tap: goesOn ? delivery.tap : undefined, ran };
+      return await this.#take(resource, weight, before);
     } catch (error) {
       throw told(this.#parts.user, error, this.#state === 'closed');
     } finally {
@@ -208,32 +216,22 @@ export class RabbitConsumer implements Consumer, LaneHost, FetchingHost, IntakeH
 
   readonly #settle = async (delivery: RabbitDelivery, outcome: Outcome): Promise<boolean> => {
     if (!this.#endings.begin(delivery)) return false;
-    return await this.#tell(() => this.#endings.end(delivery, outcome, { shut: true }));
+    return await this.#tell(() => this.#endings.end(delivery, outcome, { goesOn: false }));
   };
 
-  async #take(resource: string, weight: number, before?: RabbitDelivery): Promise<Taken> {
+  async #take(resource: string, weight: number, before?: Before & { lane: Lane }): Promise<Taken> {
     if (!this.isFetching) {
       if (before?.tap) await before.lane.taking.letGo(before.tap);
       return { kind: 'empty' };
     }
-    const lanes = before ? [before.lane, ...this.#lanes.filter((lane) => lane !== before.lane)] : this.#lanes;
-    for (const lane of lanes) {
-      const found = await lane.taking.take(resource, weight, lane === before?.lane ? before.tap : undefined);
-      if (!found) continue;
-      if ('weight' in found) return { kind: 'other', weight: found.weight };
-      const { raw, tap, message = messageIn(lane.names, raw) } = found;
-      if (!this.isFetching && this.#state !== 'stopped') break;
-      const delivery = new RabbitDelivery({
-        raw,
-        message,
-        lane,
-        taken: { room: resource, tap },
-        settle: this.#settle,
-      });
-      this.#fetching.add(delivery);
-      return { kind: 'taken', delivery };
-    }
-    return { kind: 'empty' };
+    const first = await takeFirst(this.#lanes, { resource, weight, before });
+    if (!first || (!this.isFetching && this.#state !== 'stopped')) return { kind: 'empty' };
+    if ('weight' in first) return { kind: 'other', weight: first.weight };
+    const { tap, ...rest } = first;
+    const taken = { room: resource, tap };
+    const delivery = new RabbitDelivery({ ...rest, taken, settle: this.#settle });
+    this.#fetching.add(delivery);
+    return { kind: 'taken', delivery };
   }
 
   onJoined(): void {
@@ -258,6 +256,7 @@ export class RabbitConsumer implements Consumer, LaneHost, FetchingHost, IntakeH
     this.#state = 'stopped';
     if (!this.#membership.isJoined) return;
     await Promise.all(this.#lanes.map((lane) => lane.stopFetching().catch(this.onError)));
+    await Promise.all(this.#lanes.map(({ taking }) => taking.stop()));
     const waiting = this.#fetching.takeWaiting();
     await Promise.all(waiting.map(({ lane, message }) => this.#intake.putBack(lane, message)));
     // What came before the server knew that no more is to come: cut short, it would be in the queue twice.

@@ -26,9 +26,9 @@ export class Endings {
     return !delivery.isVoid;
   }
 
-  /** False when it is not ours any more. Where it rejects the delivery may be settled again. */
-  async end(delivery: RabbitDelivery, outcome: Outcome, { shut }: { shut: boolean }): Promise<boolean> {
-    const { lane, tap, raw } = delivery;
+  /** `goesOn`: the next of its room is taken. False when it is not ours any more. Where it rejects the delivery may be settled again. */
+  async end(delivery: RabbitDelivery, outcome: Outcome, { goesOn }: { goesOn: boolean }): Promise<boolean> {
+    const { lane, tap, raw, room = '' } = delivery;
     const concluding = lane.conclude(delivery, outcome);
     this.#underWay.add(concluding);
     try {
@@ -40,7 +40,7 @@ export class Endings {
     } finally {
       this.#underWay.delete(concluding);
     }
-    if (tap) return await tap.ack(raw, { shut });
+    if (tap) return await (goesOn ? lane.taking.endForNext(tap, raw) : lane.taking.end(tap, raw, room));
     const isOurs = lane.ackFetched(raw);
     this.#fetching.acknowledged();
     return isOurs;

@@ -157,6 +157,7 @@ export class Lane {
   leave(): void {
     this.#keeper?.stop();
     this.#attendance.stop();
+    this.taking.leave();
   }
 
   /** The end of a round on the ladder, and not of the whole delay. */
@@ -258,7 +259,7 @@ export class Lane {
       case 'gone':
         return this.rooms.forget(news.name);
       case 'ask':
-        return await this.#desk.answer(question, { ...hand, rooms: this.book.all.map(({ facts }) => facts) });
+        return this.#desk.answer(question, { ...hand, parked: this.taking.ahead, rooms: this.book.facts });
       case 'claim':
         return await this.#answerClaim(question, news.names);
     }
@@ -267,7 +268,7 @@ export class Lane {
   #heard(facts: RoomFacts): void {
     this.#expectTakes(facts.capacity);
     const room = this.book.learn(facts);
-    room.attended();
+    room.filled();
     this.#host.onRoom(room.room(this.names.queue));
   }
 

@@ -1,5 +1,6 @@
 import type { Message } from '../../message.js';
 import type { AmqpMessage } from '../../rabbitmq/client.js';
+import { Ahead } from './ahead.js';
 import type { Attendance } from './attendance.js';
 import type { Book, KnownRoom } from './book.js';
 import type { AtDoor } from './doorstep.js';
@@ -18,6 +19,14 @@ interface Taken {
 /** What was found first: a message; or, left where it was, one of another weight. */
 export type Found = Taken | { readonly weight: number };
 
+/** The run that hands its permit on. */
+export interface Before {
+  /** What held its message, if that came from the same resource's rooms. */
+  readonly tap: Tap | undefined;
+  /** Milliseconds. */
+  readonly ran: number;
+}
+
 /** Takes messages from the rooms of one queue. What somebody died with who had taken it goes back to the queue on the way. */
 export class Taking {
   readonly #book: Book;
@@ -25,10 +34,9 @@ export class Taking {
   readonly #writer: Writer;
   readonly #taps: Taps;
   readonly #attendance: Attendance;
+  readonly #ahead = new Ahead((tap, resource) => void this.#giveBack(tap, resource));
   /** Those that are looked into now, by their names. */
   readonly #looks = new Map<string, Promise<unknown>>();
-  /** Where it begins next: rooms of one resource have turns. */
-  #turn = 0;
 
   constructor(parts: { book: Book; rooms: Rooms; writer: Writer; taps: Taps; attendance: Attendance }) {
     this.#book = parts.book;
@@ -38,38 +46,129 @@ export class Taking {
     this.#attendance = parts.attendance;
   }
 
+  /** Messages that were taken ahead, and wait for a hand-off. */
+  get ahead(): number {
+    return this.#ahead.count;
+  }
+
+  /** Whether the next message of the resource's rooms is here. */
+  isAhead(resource: string): boolean {
+    return this.#ahead.has(resource);
+  }
+
   /** The next message of the resource's rooms, by a tap that is there already or by another one. */
-  async take(resource: string, weight: number, held?: Tap): Promise<Found | undefined> {
-    if (held) {
-      const found = await this.#takeBy(held, weight);
-      if (found) return found;
-    }
+  async take(resource: string, weight: number, before?: Before): Promise<Found | undefined> {
+    const found = await this.#take(resource, weight, before?.tap);
+    const tap = found && 'tap' in found ? found.tap : undefined;
+    if (tap) this.#ahead.began(tap, resource);
+    // Where weights differ, whoever comes first must be seen by whoever is there.
+    const isPlain = tap && !this.#book.get(tap.name)?.facts.isMixed;
+    if (isPlain && before && this.#ahead.grows(resource, before.ran))
+      void this.#openAhead(tap.name, resource);
+    return found;
+  }
+
+  async #take(resource: string, weight: number, held: Tap | undefined): Promise<Found | undefined> {
+    const near = this.#nearest(resource, held);
+    const found = near && (await this.#takeNear(near, resource, weight));
+    if (found) return found;
     const atDoor = this.#rooms.doorstep.take(resource, weight);
-    if (atDoor) return found(atDoor, weight);
+    if (atDoor) return foundAt(atDoor, weight);
     // A permit that is given up now would have to be asked for again in a moment.
     await this.#rooms.beginning(resource);
-    const rooms = this.#book.of(resource);
-    const first = this.#turn++;
-    for (let i = 0; i < rooms.length; i++) {
-      const room = rooms[(first + i) % rooms.length] as KnownRoom;
-      // From now on its keeper does not look into it; if it does already, the room seems empty meanwhile.
-      room.attended();
-      await this.#looks.get(room.name);
-      const tap = await this.#taps.open(room.name);
-      if (!tap) {
-        this.#rooms.forget(room.name);
-        continue;
-      }
-      const found = await this.#takeBy(tap, weight);
-      if (found) return found;
+    for (const room of this.#book.toTakeFrom(resource)) {
+      const there = await this.#takeFrom(room, weight);
+      if (there) return there;
     }
     return undefined;
   }
 
-  /** Leaves a room. What has come from it by now goes back. */
-  async letGo(tap: Tap): Promise<void> {
+  /** What has a message already; or else, what is given the next one. */
+  #nearest(resource: string, held: Tap | undefined): Tap | undefined {
+    const ahead = this.#ahead.take(resource);
+    if (ahead && held) this.#keep(held, resource);
+    return ahead ?? held;
+  }
+
+  /** By a tap that is there, unless there is another room: what is in that one came before. */
+  async #takeNear(near: Tap, resource: string, weight: number): Promise<Found | undefined> {
+    const [first] = this.#book.toTakeFrom(resource);
+    if (!first || first.name === near.name) return await this.#takeBy(near, weight);
+    try {
+      const found = await this.#takeFrom(first, weight);
+      if (!found) return await this.#takeBy(near, weight);
+      this.#keep(near, resource);
+      return found;
+    } catch (error) {
+      void near.drop();
+      throw error;
+    }
+  }
+
+  #keep(tap: Tap, resource: string): void {
+    if (!this.#ahead.keep(tap, resource)) void this.#giveBack(tap, resource);
+  }
+
+  async #takeFrom(room: KnownRoom, weight: number): Promise<Found | undefined> {
+    // From now on its keeper does not look into it; if it does already, the room seems empty meanwhile.
+    room.attended();
+    room.lookedInto();
+    await this.#looks.get(room.name);
+    const tap = await this.#taps.open(room.name);
+    if (!tap) {
+      this.#rooms.forget(room.name);
+      return undefined;
+    }
+    const found = await this.#takeBy(tap, weight);
+    if (found) room.filled();
+    return found;
+  }
+
+  /** Ends a message that was taken. Its tap stays, where a hand-off is likely that has a use for it. */
+  async end(tap: Tap, message: AmqpMessage, resource: string): Promise<boolean> {
+    this.#ahead.ended(tap);
+    return await tap.ack(message, { shut: !this.#ahead.keep(tap, resource) });
+  }
+
+  /** Ends a message that was taken. The next one that comes by its tap is taken in the same breath. */
+  async endForNext(tap: Tap, message: AmqpMessage): Promise<boolean> {
+    this.#ahead.ended(tap);
+    return await tap.ack(message, { shut: false });
+  }
+
+  /** Takes nothing ahead any more. What was goes back. */
+  async stop(): Promise<void> {
+    await Promise.all(this.#ahead.close().map(([tap, resource]) => this.#giveBack(tap, resource)));
+  }
+
+  /** Like a process that dies: what was taken ahead goes back with its channel. */
+  leave(): void {
+    this.#ahead.close();
+  }
+
+  async #openAhead(name: string, resource: string): Promise<void> {
+    try {
+      const tap = await this.#taps.open(name);
+      if (tap && !this.#ahead.keep(tap, resource)) await this.letGo(tap);
+    } catch {
+      // The next one is waited for then.
+    }
+  }
+
+  /** Others may have found its room empty meanwhile, and must hear that it is not. */
+  async #giveBack(tap: Tap, resource: string): Promise<void> {
+    try {
+      if (await this.letGo(tap)) await this.#attendance.returned(resource);
+    } catch {
+      void tap.drop();
+    }
+  }
+
+  /** Leaves a room. What has come from it by now goes back; tells whether anything had. */
+  async letGo(tap: Tap): Promise<boolean> {
     const message = await tap.next();
     if (message) await this.#return(tap, message);
+    return message !== undefined;
   }
 
   /** Looks at the message that comes first, and leaves it there. */
@@ -112,7 +211,10 @@ export class Taking {
       for (;;) {
         const message = await tap.next();
         this.#attendance.touched(tap.name);
-        if (!message) return undefined;
+        if (!message) {
+          this.#book.get(tap.name)?.foundEmpty();
+          return undefined;
+        }
         const weighs = weightOf(message);
         if (message.fields.redelivered) {
           await this.#writer.putBackLost(message);
@@ -131,6 +233,6 @@ export class Taking {
   }
 }
 
-function found({ raw, message, weight }: AtDoor, wanted: number): Found {
+function foundAt({ raw, message, weight }: AtDoor, wanted: number): Found {
   return weight === wanted ? { raw, message } : { weight };
 }

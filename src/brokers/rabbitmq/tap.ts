@@ -88,6 +88,8 @@ export class Tap {
   readonly #onShut: () => void;
   #tag: string | undefined;
   #next: AmqpMessage | undefined;
+  /** When its last message came, on the clock of `performance.now()`. */
+  arrivedAt = 0;
   #onArrival: (() => void) | undefined;
   #checking: Promise<QueueState> | undefined;
 
@@ -108,6 +110,11 @@ export class Tap {
 
   get isOpen(): boolean {
     return this.#opened.isOpen;
+  }
+
+  /** Whether the message that comes first is here. */
+  get hasMessage(): boolean {
+    return this.#next !== undefined;
   }
 
   /**
@@ -162,6 +169,7 @@ export class Tap {
   #arrived(message: AmqpMessage | null): void {
     if (!message) return;
     this.#next = message;
+    this.arrivedAt = performance.now();
     this.#onArrival?.();
   }
 
