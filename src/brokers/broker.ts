@@ -128,11 +128,11 @@ export interface Consumer {
    */
   readonly expecting?: boolean;
 
-  /**
-   * Whether there is a slot for a take from the resource's rooms that settles nothing, and it takes no longer than one that
-   * settles a delivery in the same step. Absent where it always does.
-   */
-  takesAlone?(resource: string): boolean;
+  /** A take costs no more by itself than one that settles a delivery in the same step. Absent where it does. */
+  readonly takesAlone?: boolean;
+
+  /** The next message of the resource's rooms is here, and there is a slot for it. Absent where that never is. */
+  atHand?(resource: string): boolean;
 
   /**
    * Milliseconds for which the broker has not answered what fetches here, though there was a slot to fetch for. An answer
@@ -143,7 +143,7 @@ export interface Consumer {
   /**
    * Takes the message of a resource's rooms that comes first: highest priority, then published first, over all queues
    * served here. A slot is used from the call on: the one of the `settling` delivery, which is settled in the same step,
-   * or else a free one; call it without `settling` only while `idle` is above 0, or when it `takesAlone`. A head of another weight is left there.
+   * or else a free one; call it without `settling` only while `idle` is above 0, or one is `atHand`. A head of another weight is left there.
    */
   take(resource: string, options: TakeOptions): Promise<Taken>;
 

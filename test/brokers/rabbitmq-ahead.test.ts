@@ -35,7 +35,7 @@ async function handedOn(count: number) {
   for (const delivery of deliveries.splice(0)) await delivery.settle(parked(delivery.message));
   const first = await next(consumer);
   const second = await next(consumer, first);
-  await until(() => consumer.takesAlone?.(resource) === true);
+  await until(() => consumer.atHand?.(resource) === true);
   return { broker, queue, ids: idsOf(sent), consumer, deliveries, second };
 }
 
@@ -57,7 +57,7 @@ describe('a message that was sent ahead of a hand-off', () => {
     expect(third).toMatchObject({ message: { id: ids[2] }, room: resource, losses: 0 });
     await untilDepth(broker, queue, { running: 2, parked: 1 });
     expect(await second.settle(done)).toBe(true);
-    await until(() => consumer.takesAlone?.(resource) === true);
+    await until(() => consumer.atHand?.(resource) === true);
     expect((await next(consumer, third)).message.id).toBe(ids[3]);
     await untilDepth(broker, queue, { running: 1 });
   });
@@ -65,7 +65,7 @@ describe('a message that was sent ahead of a hand-off', () => {
   it('goes back to the front of its room when the run before takes long, and others take it then', async () => {
     const { broker, queue, ids, consumer } = await handedOn(4);
     const other = await serve(broker, queue);
-    await until(() => other.consumer.idle > 0 && consumer.takesAlone?.(resource) === false);
+    await until(() => other.consumer.idle > 0 && consumer.atHand?.(resource) === false);
     await untilDepth(broker, queue, { running: 1, parked: 2 });
 
     const taken = [await next(other.consumer), await next(other.consumer)];
@@ -109,6 +109,63 @@ describe('a message that was sent ahead of a hand-off', () => {
     expect(idsOf(other.deliveries.map(({ message }) => message)).sort()).toEqual(ids.slice(1).sort());
     expect(other.deliveries.map(({ losses }) => losses)).toEqual([1, 1]);
     await untilDepth(broker, queue, { running: 2 });
+  });
+});
+
+describe('a message whose room was made while a run goes on', () => {
+  /** The first is in hand, and the others are parked. */
+  async function becameBusy() {
+    const [broker, queue] = [open(), newQueue()];
+    const sent = calls(4);
+    const { consumer, deliveries } = await serve(broker, queue, 6);
+    await broker.publish(sent, { queue });
+    await until(() => deliveries.length === 4);
+    const [first, ...others] = deliveries.splice(0) as [Delivery, ...Delivery[]];
+    const parking = others.map((delivery) => delivery.settle(parked(delivery.message)));
+    await untilDepth(broker, queue, { running: 1, parked: 2 });
+    return { broker, queue, ids: idsOf(sent), consumer, first, parking };
+  }
+
+  it('waits for the hand-off that is likely, and the others are parked meanwhile', async () => {
+    const { broker, queue, ids, consumer, first, parking } = await becameBusy();
+    expect(consumer.atHand?.(resource)).toBe(true);
+
+    const second = await next(consumer);
+
+    expect(second).toMatchObject({ message: { id: ids[1] }, room: resource, losses: 0 });
+    expect(await Promise.all([first.settle(done), ...parking])).toEqual([true, true, true, true]);
+    expect((await next(consumer, second)).message.id).toBe(ids[2]);
+    await untilDepth(broker, queue, { running: 1, parked: 1 });
+  });
+
+  it('is parked before the others when there is none', async () => {
+    const { broker, queue, ids, parking } = await becameBusy();
+    expect(await Promise.all(parking)).toEqual([true, true, true]);
+    await untilDepth(broker, queue, { running: 1, parked: 3 });
+    const { consumer } = await serve(broker, queue, 4);
+    await until(() => consumer.idle > 0);
+
+    const taken = [await next(consumer), await next(consumer), await next(consumer)];
+
+    expect(taken.map(({ message }) => message.id)).toEqual(ids.slice(1));
+  });
+
+  it('is parked at once when the worker stops', async () => {
+    const { broker, queue, consumer, first, parking } = await becameBusy();
+    await consumer.stop();
+    expect(await Promise.all([first.settle(done), ...parking])).toEqual([true, true, true, true]);
+    await untilDepth(broker, queue, { parked: 3 });
+  });
+
+  it('comes back, as lost, when the worker dies that kept it waiting', async () => {
+    const { broker, queue, ids, consumer } = await becameBusy();
+    (consumer as RabbitConsumer).vanish();
+    const { deliveries } = await serve(broker, queue, 4);
+
+    await until(() => deliveries.length === 2);
+
+    expect(idsOf(deliveries.map(({ message }) => message)).sort()).toEqual(ids.slice(0, 2).sort());
+    await untilDepth(broker, queue, { running: 2, parked: 2 });
   });
 });
 

@@ -17,6 +17,7 @@ import type { Commons, MemoryQueue } from './queue.js';
 import type { MemoryRoom } from './room.js';
 
 export class MemoryConsumer implements Consumer, Served {
+  readonly takesAlone = true;
   readonly #queues: readonly MemoryQueue[];
   readonly #options: ConsumeOptions;
   readonly #commons: Commons;
@@ -38,10 +39,6 @@ export class MemoryConsumer implements Consumer, Served {
   get idle(): number {
     if (!this.#isIdle) this.#awaited = true;
     return this.#isIdle ? this.#free : 0;
-  }
-
-  takesAlone(): boolean {
-    return this.idle > 0;
   }
 
   get more(): boolean {

@@ -1,4 +1,10 @@
+import type { AmqpMessage } from '../../rabbitmq/client.js';
 import type { Tap } from './tap.js';
+
+interface Busy {
+  readonly resource: string;
+  readonly isOurs: () => boolean;
+}
 
 interface Waiting {
   readonly resource: string;
@@ -22,8 +28,8 @@ const short = 75;
 export class Ahead {
   readonly #onLate: (tap: Tap, resource: string) => void;
   readonly #waiting = new Map<Tap, Waiting>();
-  /** Those whose message is in hand, and the resources whose rooms they are at. */
-  readonly #busy = new Map<Tap, string>();
+  /** Messages that were taken and are in hand. */
+  readonly #busy = new Map<AmqpMessage, Busy>();
   /** How many are to wait, by resource: more only after another hand-off. */
   readonly #most = new Map<string, number>();
   #closed = false;
@@ -50,16 +56,26 @@ export class Ahead {
     return first;
   }
 
-  /** What it holds is in hand from now on. */
-  began(tap: Tap, resource: string): void {
-    this.#busy.set(tap, resource);
+  /** A tap of the resource that waits for its message. It waits no longer. */
+  takeEmpty(resource: string): Tap | undefined {
+    for (const [tap, waiting] of this.#waiting) {
+      if (waiting.resource !== resource) continue;
+      this.#forget(tap);
+      return tap;
+    }
+    return undefined;
   }
 
-  ended(tap: Tap): void {
-    const resource = this.#busy.get(tap);
-    this.#busy.delete(tap);
-    if (resource !== undefined && this.#waitingFor(resource) === 0)
-      this.#settleFor(resource, this.#busyWith(resource));
+  /** It is in hand from now on, for as long as `isOurs`. */
+  began(message: AmqpMessage, resource: string, isOurs: () => boolean): void {
+    this.#busy.set(message, { resource, isOurs });
+  }
+
+  ended(message: AmqpMessage): void {
+    const busy = this.#busy.get(message);
+    this.#busy.delete(message);
+    if (!busy || this.#waitingFor(busy.resource) > 0) return;
+    this.#settleFor(busy.resource, this.#busyWith(busy.resource));
   }
 
   /** A run that took so many milliseconds is followed by another: whether one more is to wait behind that. */
@@ -120,8 +136,8 @@ export class Ahead {
 
   #busyWith(wanted: string): number {
     let count = 0;
-    for (const [tap, resource] of this.#busy) {
-      if (!tap.isOpen) this.#busy.delete(tap);
+    for (const [message, { resource, isOurs }] of this.#busy) {
+      if (!isOurs()) this.#busy.delete(message);
       else if (resource === wanted) count++;
     }
     return count;

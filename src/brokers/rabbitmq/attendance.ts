@@ -34,7 +34,9 @@ export class Attendance {
   async parked(room: KnownRoom, isNews: boolean): Promise<void> {
     room.filled();
     if (isNews) await this.#rooms.note(room);
-    if (!isNews && performance.now() - room.toldAt < tellAgainAfter) return this.touched(room.name);
+    const [usual] = this.#book.of(room.resource);
+    const isKnown = !isNews && room === usual && performance.now() - room.toldAt < tellAgainAfter;
+    if (isKnown) return this.touched(room.name);
     room.toldAt = performance.now();
     await this.#desk.tell(this.#news, { kind: 'room', room: room.facts });
   }

@@ -11,7 +11,7 @@ export interface RoomFacts extends Pick<Parking, 'resource' | 'weight' | 'capaci
 }
 
 /** For so many milliseconds a room that was found empty is looked into after the others, unless somebody tells otherwise. */
-const emptyFor = 1_000;
+const emptyFor = 500;
 
 /** A room's queue, as far as is known here. Times are on the clock of `performance.now()`. */
 export class KnownRoom {

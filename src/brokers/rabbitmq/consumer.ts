@@ -37,6 +37,7 @@ export interface ConsumerParts {
 export class RabbitConsumer implements Consumer, LaneHost, FetchingHost, IntakeHost, MembershipHost {
   readonly slots: number;
   readonly lease: number;
+  readonly largest: number;
   readonly #options: ConsumeOptions;
   readonly #parts: ConsumerParts;
   readonly #connection: RabbitConnection;
@@ -56,6 +57,7 @@ export class RabbitConsumer implements Consumer, LaneHost, FetchingHost, IntakeH
     this.#parts = parts;
     this.slots = options.concurrency;
     this.lease = options.lease;
+    this.largest = parts.largest;
     const { connection, queues, news } = parts;
     this.#connection = connection;
     this.#publisher = new Publisher(connection);
@@ -103,9 +105,13 @@ export class RabbitConsumer implements Consumer, LaneHost, FetchingHost, IntakeH
     return this.isFetching && this.#fetching.waiting > 0;
   }
 
-  takesAlone(resource: string): boolean {
+  get inHand(): number {
+    return this.#fetching.inHand;
+  }
+
+  atHand(resource: string): boolean {
     if (!this.isFetching || this.#fetching.free <= 0) return false;
-    return this.#lanes.some(({ taking }) => taking.isAhead(resource));
+    return this.#lanes.some(({ taking }) => taking.isAtHand(resource));
   }
 
   get silence(): number {
@@ -192,10 +198,6 @@ export class RabbitConsumer implements Consumer, LaneHost, FetchingHost, IntakeH
     this.#options.onDelivery(delivery);
   }
 
-  get largest(): number {
-    return this.#parts.largest;
-  }
-
   onSetApart(): void {
     this.#fetching.acknowledged();
   }
@@ -227,9 +229,8 @@ export class RabbitConsumer implements Consumer, LaneHost, FetchingHost, IntakeH
     const first = await takeFirst(this.#lanes, { resource, weight, before });
     if (!first || (!this.isFetching && this.#state !== 'stopped')) return { kind: 'empty' };
     if ('weight' in first) return { kind: 'other', weight: first.weight };
-    const { tap, ...rest } = first;
-    const taken = { room: resource, tap };
-    const delivery = new RabbitDelivery({ ...rest, taken, settle: this.#settle });
+    const taken = { room: resource, tap: first.tap };
+    const delivery = new RabbitDelivery({ ...first, taken, settle: this.#settle });
     this.#fetching.add(delivery);
     return { kind: 'taken', delivery };
   }
@@ -256,7 +257,6 @@ export class RabbitConsumer implements Consumer, LaneHost, FetchingHost, IntakeH
     this.#state = 'stopped';
     if (!this.#membership.isJoined) return;
     await Promise.all(this.#lanes.map((lane) => lane.stopFetching().catch(this.onError)));
-    await Promise.all(this.#lanes.map(({ taking }) => taking.stop()));
     const waiting = this.#fetching.takeWaiting();
     await Promise.all(waiting.map(({ lane, message }) => this.#intake.putBack(lane, message)));
     // What came before the server knew that no more is to come: cut short, it would be in the queue twice.

@@ -41,6 +41,7 @@ export class Endings {
       this.#underWay.delete(concluding);
     }
     if (tap) return await (goesOn ? lane.taking.endForNext(tap, raw) : lane.taking.end(tap, raw, room));
+    lane.taking.ended(raw);
     const isOurs = lane.ackFetched(raw);
     this.#fetching.acknowledged();
     return isOurs;
@@ -56,7 +57,7 @@ export class Endings {
     await Promise.allSettled(
       left.map(async (delivery) => {
         delivery.isSettled = true;
-        await delivery.lane.putBackLost(delivery.raw);
+        await delivery.lane.writer.putBackLost(delivery.raw);
         await delivery.tap?.ack(delivery.raw, { shut: true });
       }),
     );

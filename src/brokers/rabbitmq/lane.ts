@@ -21,6 +21,8 @@ import { Writer } from './writer.js';
 export interface LaneHost {
   /** Deliveries that may be in hand, unacknowledged, at once. */
   readonly slots: number;
+  /** Deliveries that are. */
+  readonly inHand: number;
   readonly lease: number;
   onMessage(lane: Lane, message: AmqpMessage): void;
   onRoom(room: Room): void;
@@ -43,7 +45,7 @@ export class Lane {
   readonly #host: LaneHost;
   readonly #connection: RabbitConnection;
   readonly #topology: Topology;
-  readonly #writer: Writer;
+  readonly writer: Writer;
   readonly #desk: NewsDesk;
   readonly #taps: Taps;
   readonly #attendance: Attendance;
@@ -68,13 +70,14 @@ export class Lane {
     this.#connection = parts.connection;
     this.#topology = parts.topology;
     this.#desk = parts.desk;
-    this.#writer = new Writer(parts.publisher, parts.topology, parts.names);
+    this.writer = new Writer(parts.publisher, parts.topology, parts.names);
     this.#taps = new Taps(parts.connection, host.onError);
     const { book } = this;
-    this.rooms = new Rooms({ ...parts, book, writer: this.#writer });
+    this.rooms = new Rooms({ ...parts, book, writer: this.writer });
     this.#attendance = new Attendance({ ...parts, book, rooms: this.rooms, news: this.names.news });
-    const [writer, taps, attendance] = [this.#writer, this.#taps, this.#attendance];
-    this.taking = new Taking({ book, rooms: this.rooms, writer, taps, attendance });
+    const [writer, taps, attendance] = [this.writer, this.#taps, this.#attendance];
+    const isHeld = (message: AmqpMessage) => this.holds(message);
+    this.taking = new Taking({ book, rooms: this.rooms, writer, taps, attendance, isHeld });
   }
 
   /** Whether it can be asked what waits. */
@@ -101,7 +104,7 @@ export class Lane {
         lease: this.#host.lease,
         onRoom: (room) => this.#host.onRoom(room.room(this.names.queue)),
         bringBackLost: async (room) => void (await this.taking.peek(room)),
-        renote: (facts) => this.#writer.putNote(Buffer.from(JSON.stringify(facts))),
+        renote: (facts) => this.writer.putNote(Buffer.from(JSON.stringify(facts))),
         onRemoved: (name) => void this.#desk.tell(this.names.news, { kind: 'gone', name }).catch(() => {}),
         onError: this.#host.onError,
       },
@@ -148,10 +151,12 @@ export class Lane {
     return messageCount;
   }
 
+  /** What was taken ahead goes back to its room. */
   async stopFetching(): Promise<void> {
     const tag = this.#tag;
     this.#tag = undefined;
-    if (tag !== undefined) await this.#fetching?.call((channel) => channel.cancel(tag));
+    const cancelled = tag !== undefined && this.#fetching?.call((channel) => channel.cancel(tag));
+    await Promise.all([cancelled, this.taking.stop()]);
   }
 
   leave(): void {
@@ -174,7 +179,7 @@ export class Lane {
   }
 
   async sendOn(message: AmqpMessage): Promise<void> {
-    await this.#writer.put(lostParcel(message, lossesOf(message)), leftOf(this.names, message));
+    await this.writer.put(lostParcel(message, lossesOf(message)), leftOf(this.names, message));
     this.ackFetched(message);
   }
 
@@ -185,25 +190,19 @@ export class Lane {
   /** What becomes of a message before it is acknowledged: nothing, or a copy is made. False: it is in hand again, so it is not. */
   async conclude({ raw, losses, tap }: Ended, outcome: Outcome): Promise<boolean> {
     if (outcome.kind === 'aside') {
-      await this.#writer.putAside(asideParcel(raw, outcome.reason, randomUUID()));
+      await this.writer.putAside(asideParcel(raw, outcome.reason, randomUUID()));
     }
     if (outcome.kind !== 'again') return true;
     const { message } = outcome;
     const whole = parcel(this.names, message, losses);
     if ('room' in outcome) {
-      const atDoor = { raw, message, weight: outcome.room.weight };
+      const { weight, capacity } = outcome.room;
+      const likely = () => Math.min(capacity, this.#host.inHand);
+      const atDoor = { raw, message, weight, likely, since: performance.now() };
       return await this.#park(whole, outcome.room, tap ? undefined : atDoor);
     }
-    await this.#writer.put(whole, outcome.after);
+    await this.writer.put(whole, outcome.after);
     return true;
-  }
-
-  async putBackLost(message: AmqpMessage): Promise<void> {
-    await this.#writer.putBackLost(message);
-  }
-
-  async putBack(message: AmqpMessage): Promise<void> {
-    await this.#writer.putBack(message);
   }
 
   /** The rooms that have messages. */
@@ -285,7 +284,7 @@ export class Lane {
     const { resource, weight, capacity, countdown } = parking;
     if (this.book.size >= mostRooms && this.book.of(resource).length === 0) {
       // As many rooms as there may be: it comes back by itself, and not together with all the others.
-      await this.#writer.put(whole, countdown * (0.75 + Math.random() / 2));
+      await this.writer.put(whole, countdown * (0.75 + Math.random() / 2));
       return true;
     }
     this.#expectTakes(capacity);

@@ -14,6 +14,8 @@ interface Taken {
   /** What holds it. Absent where its queue does still, for it was not parked yet. */
   readonly tap?: Tap;
   readonly message?: Message;
+  /** When it came to the door of its room, on the clock of `performance.now()`. */
+  readonly since?: number;
 }
 
 /** What was found first: a message; or, left where it was, one of another weight. */
@@ -34,16 +36,28 @@ export class Taking {
   readonly #writer: Writer;
   readonly #taps: Taps;
   readonly #attendance: Attendance;
+  /** Taps that are being opened to wait, by resource. */
+  readonly #openings = new Map<string, Set<Promise<void>>>();
+  readonly #isHeld: (message: AmqpMessage) => boolean;
   readonly #ahead = new Ahead((tap, resource) => void this.#giveBack(tap, resource));
   /** Those that are looked into now, by their names. */
   readonly #looks = new Map<string, Promise<unknown>>();
 
-  constructor(parts: { book: Book; rooms: Rooms; writer: Writer; taps: Taps; attendance: Attendance }) {
+  /** `isHeld`: what was fetched, and not parked, is in hand still. */
+  constructor(parts: {
+    book: Book;
+    rooms: Rooms;
+    writer: Writer;
+    taps: Taps;
+    attendance: Attendance;
+    isHeld: (message: AmqpMessage) => boolean;
+  }) {
     this.#book = parts.book;
     this.#rooms = parts.rooms;
     this.#writer = parts.writer;
     this.#taps = parts.taps;
     this.#attendance = parts.attendance;
+    this.#isHeld = parts.isHeld;
   }
 
   /** Messages that were taken ahead, and wait for a hand-off. */
@@ -52,20 +66,29 @@ export class Taking {
   }
 
   /** Whether the next message of the resource's rooms is here. */
-  isAhead(resource: string): boolean {
-    return this.#ahead.has(resource);
+  isAtHand(resource: string): boolean {
+    return this.#ahead.has(resource) || this.#rooms.doorstep.has(resource);
   }
 
   /** The next message of the resource's rooms, by a tap that is there already or by another one. */
   async take(resource: string, weight: number, before?: Before): Promise<Found | undefined> {
     const found = await this.#take(resource, weight, before?.tap);
-    const tap = found && 'tap' in found ? found.tap : undefined;
-    if (tap) this.#ahead.began(tap, resource);
-    // Where weights differ, whoever comes first must be seen by whoever is there.
-    const isPlain = tap && !this.#book.get(tap.name)?.facts.isMixed;
-    if (isPlain && before && this.#ahead.grows(resource, before.ran))
-      void this.#openAhead(tap.name, resource);
+    if (found && 'raw' in found) this.#began(found, resource, before?.ran);
     return found;
+  }
+
+  /** What is at the door came while a run went on, if it is a hand-off that takes it: then that was as short. */
+  #began({ raw, tap, since }: Taken, resource: string, ran = since && performance.now() - since): void {
+    this.#ahead.began(raw, resource, () => tap?.isOpen ?? this.#isHeld(raw));
+    const room = tap ? this.#book.get(tap.name) : this.#book.of(resource)[0];
+    // Where weights differ, whoever comes first must be seen by whoever is there.
+    if (!room || room.facts.isMixed || ran === undefined || !this.#ahead.grows(resource, ran)) return;
+    const all = this.#openings.get(resource) ?? new Set();
+    const opening = this.#openAhead(room.name, resource).finally(() => {
+      all.delete(opening);
+      if (all.size === 0) this.#openings.delete(resource);
+    });
+    this.#openings.set(resource, all.add(opening));
   }
 
   async #take(resource: string, weight: number, held: Tap | undefined): Promise<Found | undefined> {
@@ -79,6 +102,16 @@ export class Taking {
     for (const room of this.#book.toTakeFrom(resource)) {
       const there = await this.#takeFrom(room, weight);
       if (there) return there;
+    }
+    return await this.#takeAwaited(resource, weight);
+  }
+
+  /** The rooms seem empty while their last message is on its way to a tap that waits for it. */
+  async #takeAwaited(resource: string, weight: number): Promise<Found | undefined> {
+    await Promise.all(this.#openings.get(resource) ?? []);
+    for (let tap = this.#ahead.takeEmpty(resource); tap; tap = this.#ahead.takeEmpty(resource)) {
+      const found = tap.isOpen ? await this.#takeBy(tap, weight) : undefined;
+      if (found) return found;
     }
     return undefined;
   }
@@ -126,24 +159,31 @@ export class Taking {
 
   /** Ends a message that was taken. Its tap stays, where a hand-off is likely that has a use for it. */
   async end(tap: Tap, message: AmqpMessage, resource: string): Promise<boolean> {
-    this.#ahead.ended(tap);
+    this.ended(message);
     return await tap.ack(message, { shut: !this.#ahead.keep(tap, resource) });
   }
 
   /** Ends a message that was taken. The next one that comes by its tap is taken in the same breath. */
   async endForNext(tap: Tap, message: AmqpMessage): Promise<boolean> {
-    this.#ahead.ended(tap);
+    this.ended(message);
     return await tap.ack(message, { shut: false });
+  }
+
+  /** A message that was taken has ended. */
+  ended(message: AmqpMessage): void {
+    this.#ahead.ended(message);
   }
 
   /** Takes nothing ahead any more. What was goes back. */
   async stop(): Promise<void> {
+    this.#rooms.doorstep.close();
     await Promise.all(this.#ahead.close().map(([tap, resource]) => this.#giveBack(tap, resource)));
   }
 
-  /** Like a process that dies: what was taken ahead goes back with its channel. */
+  /** As a process that dies: what waits here goes back with its channel. */
   leave(): void {
     this.#ahead.close();
+    this.#rooms.doorstep.die();
   }
 
   async #openAhead(name: string, resource: string): Promise<void> {
@@ -233,6 +273,6 @@ export class Taking {
   }
 }
 
-function foundAt({ raw, message, weight }: AtDoor, wanted: number): Found {
-  return weight === wanted ? { raw, message } : { weight };
+function foundAt({ raw, message, weight, since }: AtDoor, wanted: number): Found {
+  return weight === wanted ? { raw, message, since } : { weight };
 }

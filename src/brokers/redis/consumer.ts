@@ -26,6 +26,7 @@ export interface ConsumerParts {
  * worker; so nobody asks an empty queue again and again.
  */
 export class RedisConsumer implements Consumer, LaneHost, FetchingHost {
+  readonly takesAlone = true;
   readonly lease: number;
   readonly largest: number;
   readonly #options: ConsumeOptions;
@@ -65,10 +66,6 @@ export class RedisConsumer implements Consumer, LaneHost, FetchingHost {
 
   get idle(): number {
     return this.#fetching.idle;
-  }
-
-  takesAlone(): boolean {
-    return this.idle > 0;
   }
 
   get more(): boolean {
