@@ -143,7 +143,8 @@ export interface Consumer {
   /**
    * Takes the message of a resource's rooms that comes first: highest priority, then published first, over all queues
    * served here. A slot is used from the call on: the one of the `settling` delivery, which is settled in the same step,
-   * or else a free one; call it without `settling` only while `idle` is above 0, or one is `atHand`. A head of another weight is left there.
+   * or else a free one; call it without `settling` only while `idle` is above 0, or one is `atHand`. A head of another
+   * weight is left there.
    */
   take(resource: string, options: TakeOptions): Promise<Taken>;
 

@@ -26,7 +26,10 @@ export class Endings {
     return !delivery.isVoid;
   }
 
-  /** `goesOn`: the next of its room is taken. False when it is not ours any more. Where it rejects the delivery may be settled again. */
+  /**
+   * `goesOn`: the next of its room is taken. False when it is not ours any more. Where it rejects the delivery may be
+   * settled again.
+   */
   async end(delivery: RabbitDelivery, outcome: Outcome, { goesOn }: { goesOn: boolean }): Promise<boolean> {
     const { lane, tap, raw, room = '' } = delivery;
     const concluding = lane.conclude(delivery, outcome);
