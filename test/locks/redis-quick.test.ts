@@ -73,7 +73,7 @@ describe.each(['native', 'string'] as const)('a resource that was free the last 
     await hold(other, held);
     const calls = watch();
 
-    const all = [free, held, alsoFree].map((name) => party.enter(ask(name, newId())));
+    const all = [free, held, alsoFree].map(async (name) => await party.enter(ask(name, newId())));
     const [first, second, third] = await Promise.all(all);
 
     granted(first!);
@@ -141,7 +141,8 @@ describe.each(['native', 'string'] as const)('a resource that was free the last 
 
     const id = newId();
     const granting = party.enter(ask(free, id));
-    for (const answer of await Promise.all(held.map((name) => party.enter(ask(name, newId()))))) busy(answer);
+    const others = held.map(async (name) => await party.enter(ask(name, newId())));
+    for (const answer of await Promise.all(others)) busy(answer);
 
     granted(await granting);
     expect(await enters(other, free)).toBe(true);

@@ -102,7 +102,7 @@ export class Rooms {
       const room = waited ? waited.there : await making;
       const parked = {
         key: room.name,
-        ...parkedParcel(whole, { ...parking, first: waited && waited.stayed }),
+        ...parkedParcel(whole, { ...parking, first: waited ? waited.stayed : false }),
       };
       if ((await this.#publisher.publish(parked)) === 'kept' && (await this.isThere(room.name))) {
         await this.#noteAgain(room);

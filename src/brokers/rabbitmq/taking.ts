@@ -108,7 +108,7 @@ export class Taking {
 
   /** The rooms seem empty while their last message is on its way to a tap that waits for it. */
   async #takeAwaited(resource: string, weight: number): Promise<Found | undefined> {
-    await Promise.all(this.#openings.get(resource) ?? []);
+    for (const opening of this.#openings.get(resource) ?? []) await opening;
     for (let tap = this.#ahead.takeEmpty(resource); tap; tap = this.#ahead.takeEmpty(resource)) {
       const found = tap.isOpen ? await this.#takeBy(tap, weight) : undefined;
       if (found) return found;
