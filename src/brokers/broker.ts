@@ -131,9 +131,6 @@ export interface Consumer {
   /** A take costs no more by itself than one that settles a delivery in the same step. Absent where it does. */
   readonly takesAlone?: boolean;
 
-  /** The next message of the resource's rooms is here, and there is a slot for it. Absent where that never is. */
-  atHand?(resource: string): boolean;
-
   /**
    * Milliseconds for which the broker has not answered what fetches here, though there was a slot to fetch for. An answer
    * is also that there is nothing. A broker that waits for messages asks again at least every 5 s.
@@ -143,8 +140,7 @@ export interface Consumer {
   /**
    * Takes the message of a resource's rooms that comes first: highest priority, then published first, over all queues
    * served here. A slot is used from the call on: the one of the `settling` delivery, which is settled in the same step,
-   * or else a free one; call it without `settling` only while `idle` is above 0, or one is `atHand`. A head of another
-   * weight is left there.
+   * or else a free one; call it without `settling` only while `idle` is above 0. A head of another weight is left there.
    */
   take(resource: string, options: TakeOptions): Promise<Taken>;
 

@@ -240,9 +240,9 @@ export class Doorman {
   }
 
   async #letIn(lease: Lease): Promise<'empty' | 'more'> {
-    const { consumer, leaving, start } = this.#host;
-    if (!consumer.atHand?.(lease.resource)) await Promise.all(this.#tickets);
+    await Promise.all(this.#tickets);
     const given = this.#given;
+    const { consumer, leaving, start } = this.#host;
     if (leaving.aborted || consumer.idle === 0) {
       void lease.release();
       return 'more';

@@ -76,12 +76,8 @@ export class Doormen {
     const { locks, consumer, leaving } = this.#host;
     if (leaving.aborted || this.#doormen.size === 0) return undefined;
     const now = locks.clock.now();
-    const isIdle = consumer.idle > 0;
-    return leases.find((lease) => {
-      if (!this.#doormen.has(lease.resource)) return false;
-      const hasSlot = isIdle || consumer.atHand?.(lease.resource);
-      return mayPassOn(lease, now, hasSlot ? chain.age : chain.ageWithoutSlot);
-    });
+    const age = consumer.idle > 0 ? chain.age : chain.ageWithoutSlot;
+    return leases.find((lease) => this.#doormen.has(lease.resource) && mayPassOn(lease, now, age));
   }
 
   /**

@@ -191,7 +191,7 @@ export class Slots {
     const { outcome, state, leases, returned } = ended;
     const kept = !returned && this.#isWanted(delivery, state) ? this.#keep(delivery, ended) : undefined;
     const next = this.#doormen.any ? await this.#toGoOn(leases) : this.#giveBack(leases);
-    if (next && kept && this.#mayTakeAlone(next)) {
+    if (next && kept && this.#consumer.takesAlone && this.#consumer.idle > 0) {
       void this.during(() => this.#startNext(next));
       await kept;
       return await this.#settlements.settled(delivery, outcome);
@@ -201,11 +201,6 @@ export class Slots {
     void next?.release();
     await kept;
     return await this.#settlements.settled(delivery, outcome);
-  }
-
-  #mayTakeAlone({ resource }: Lease): boolean {
-    const consumer = this.#consumer;
-    return (consumer.takesAlone && consumer.idle > 0) || consumer.atHand?.(resource) === true;
   }
 
   /** The lease that the slot goes on with, if it does. The others are given back. */

@@ -32,19 +32,11 @@ export class Attendance {
 
   /** Something was parked in the room. `isNews`: on other terms than before. */
   async parked(room: KnownRoom, isNews: boolean): Promise<void> {
-    room.filled();
+    room.attended();
     if (isNews) await this.#rooms.note(room);
-    const [usual] = this.#book.of(room.resource);
-    const isKnown = !isNews && room === usual && performance.now() - room.toldAt < tellAgainAfter;
-    if (isKnown) return this.touched(room.name);
+    if (!isNews && performance.now() - room.toldAt < tellAgainAfter) return this.touched(room.name);
     room.toldAt = performance.now();
     await this.#desk.tell(this.#news, { kind: 'room', room: room.facts });
-  }
-
-  /** A message is in one of the resource's rooms again, which others may have found empty meanwhile. */
-  async returned(resource: string): Promise<void> {
-    for (const { facts } of this.#book.of(resource))
-      await this.#desk.tell(this.#news, { kind: 'room', room: facts });
   }
 
   /** Somebody parked there or took from there, which is to be known to whoever keeps it. */

@@ -41,11 +41,11 @@ export class Census {
     const { answers, rooms } = await this.#ask();
     // Its queue after what comes into it: a message that moves meanwhile is rather counted twice than not at all.
     const delayed = (await this.#hasLadder()) ? await this.#countAll(ladder) : 0;
-    const ahead = sum(answers.map(({ parked }) => parked));
+    const parked = await this.#countAll(rooms);
     return {
       ready: ((await this.#count(work)) ?? 0) + sum(answers.map(({ waiting }) => waiting)),
       delayed,
-      parked: ahead + (await this.#countAll(rooms)),
+      parked,
       running: sum(answers.map(({ running }) => running)),
       apart: (await this.#count(aside)) ?? 0,
     };

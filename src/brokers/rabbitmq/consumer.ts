@@ -13,9 +13,8 @@ import { Lane, type LaneHost } from './lane.js';
 import { Membership, type MembershipHost } from './membership.js';
 import type { Names } from './names.js';
 import { type News, NewsDesk } from './news.js';
-import { takeFirst } from './take-first.js';
-import type { Before } from './taking.js';
 import { Topology } from './topology.js';
+import { messageIn } from './wire.js';
 
 export interface ConsumerParts {
   /** Its own, with a heartbeat that keeps its lease. */
@@ -37,7 +36,6 @@ export interface ConsumerParts {
 export class RabbitConsumer implements Consumer, LaneHost, FetchingHost, IntakeHost, MembershipHost {
   readonly slots: number;
   readonly lease: number;
-  readonly largest: number;
   readonly #options: ConsumeOptions;
   readonly #parts: ConsumerParts;
   readonly #connection: RabbitConnection;
@@ -57,7 +55,6 @@ export class RabbitConsumer implements Consumer, LaneHost, FetchingHost, IntakeH
     this.#parts = parts;
     this.slots = options.concurrency;
     this.lease = options.lease;
-    this.largest = parts.largest;
     const { connection, queues, news } = parts;
     this.#connection = connection;
     this.#publisher = new Publisher(connection);
@@ -105,15 +102,6 @@ export class RabbitConsumer implements Consumer, LaneHost, FetchingHost, IntakeH
     return this.isFetching && this.#fetching.waiting > 0;
   }
 
-  get inHand(): number {
-    return this.#fetching.inHand;
-  }
-
-  atHand(resource: string): boolean {
-    if (!this.isFetching || this.#fetching.free <= 0) return false;
-    return this.#lanes.some(({ taking }) => taking.isAtHand(resource));
-  }
-
   get silence(): number {
     if (!this.isFetching || this.#fetching.free <= 0) return 0;
     return this.#membership.silence;
@@ -130,10 +118,8 @@ export class RabbitConsumer implements Consumer, LaneHost, FetchingHost, IntakeH
     try {
       if (!delivery || !settling) return await this.#take(resource, weight);
       const goesOn = delivery.room === resource && this.isFetching;
-      const ran = performance.now() - delivery.since;
-      if (!(await this.#endings.end(delivery, settling.outcome, { goesOn }))) return { kind: 'void' };
-      const before = { lane: delivery.lane, tap: goesOn ? delivery.tap : undefined, ran };
-      return await this.#take(resource, weight, before);
+      if (!(await this.#endings.end(delivery, settling.outcome, { shut: !goesOn }))) return { kind: 'void' };
+      return await this.#take(resource, weight, goesOn ? delivery : undefined);
     } catch (error) {
       throw told(this.#parts.user, error, this.#state === 'closed');
     } finally {
@@ -198,6 +184,10 @@ export class RabbitConsumer implements Consumer, LaneHost, FetchingHost, IntakeH
     this.#options.onDelivery(delivery);
   }
 
+  get largest(): number {
+    return this.#parts.largest;
+  }
+
   onSetApart(): void {
     this.#fetching.acknowledged();
   }
@@ -218,21 +208,32 @@ export class RabbitConsumer implements Consumer, LaneHost, FetchingHost, IntakeH
 
   readonly #settle = async (delivery: RabbitDelivery, outcome: Outcome): Promise<boolean> => {
     if (!this.#endings.begin(delivery)) return false;
-    return await this.#tell(() => this.#endings.end(delivery, outcome, { goesOn: false }));
+    return await this.#tell(() => this.#endings.end(delivery, outcome, { shut: true }));
   };
 
-  async #take(resource: string, weight: number, before?: Before & { lane: Lane }): Promise<Taken> {
+  async #take(resource: string, weight: number, before?: RabbitDelivery): Promise<Taken> {
     if (!this.isFetching) {
       if (before?.tap) await before.lane.taking.letGo(before.tap);
       return { kind: 'empty' };
     }
-    const first = await takeFirst(this.#lanes, { resource, weight, before });
-    if (!first || (!this.isFetching && this.#state !== 'stopped')) return { kind: 'empty' };
-    if ('weight' in first) return { kind: 'other', weight: first.weight };
-    const taken = { room: resource, tap: first.tap };
-    const delivery = new RabbitDelivery({ ...first, taken, settle: this.#settle });
-    this.#fetching.add(delivery);
-    return { kind: 'taken', delivery };
+    const lanes = before ? [before.lane, ...this.#lanes.filter((lane) => lane !== before.lane)] : this.#lanes;
+    for (const lane of lanes) {
+      const found = await lane.taking.take(resource, weight, lane === before?.lane ? before.tap : undefined);
+      if (!found) continue;
+      if ('weight' in found) return { kind: 'other', weight: found.weight };
+      const { raw, tap, message = messageIn(lane.names, raw) } = found;
+      if (!this.isFetching && this.#state !== 'stopped') break;
+      const delivery = new RabbitDelivery({
+        raw,
+        message,
+        lane,
+        taken: { room: resource, tap },
+        settle: this.#settle,
+      });
+      this.#fetching.add(delivery);
+      return { kind: 'taken', delivery };
+    }
+    return { kind: 'empty' };
   }
 
   onJoined(): void {

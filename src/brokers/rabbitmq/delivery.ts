@@ -23,8 +23,6 @@ export class RabbitDelivery implements Delivery {
   readonly raw: AmqpMessage;
   readonly lane: Lane;
   readonly tap: Tap | undefined;
-  /** When it was handed over, on the clock of `performance.now()`. */
-  readonly since = performance.now();
   /** Nobody may settle it: it is being settled, or has been. */
   isSettled = false;
   readonly #settle: Origin['settle'];

@@ -6,47 +6,24 @@ export interface AtDoor {
   readonly raw: AmqpMessage;
   readonly message: Message;
   readonly weight: number;
-  /** As many as this, when their room is made, are likely to be taken by this worker soon. */
-  readonly likely: () => number;
-  /** When it came, on the clock of `performance.now()`. */
-  readonly since: number;
 }
-
-interface Stay {
-  readonly timer: NodeJS.Timeout;
-  readonly leave: () => void;
-}
-
-/** How long the first stay when their room is there, in milliseconds. */
-const patience = 100;
 
 /**
- * Messages in hand whose room is still being made, and for a moment more the first of them. Whoever takes meanwhile is given
- * the one that came first: it is neither published nor acknowledged, and goes on as if it had been parked and taken.
- *
- * When a resource becomes busy, hand-offs follow, of those permits that this worker holds: it would park what it needs at
- * once, and ask for it back while the server is busy with all the others that are parked.
+ * Messages in hand whose room is still being made. Whoever takes meanwhile is given the one that came first: it is neither
+ * published nor acknowledged, and goes on as if it had been parked and taken.
  *
  * If the process dies the server has it still, in the queue that it came from.
  */
 export class Doorstep {
   readonly #waiting = new Map<string, Set<AtDoor>>();
-  readonly #staying = new Map<AtDoor, Stay>();
-  #closed = false;
 
-  /** What is awaited, and whether it was made to stay; nothing when the message was given away by then. */
-  async until<T>(
-    room: Promise<T>,
-    resource: string,
-    one: AtDoor,
-  ): Promise<{ there: T; stayed: boolean } | undefined> {
+  /** What is awaited; nothing when the message was given away by then. */
+  async until<T>(room: Promise<T>, resource: string, one: AtDoor): Promise<T | undefined> {
     const all = this.#waiting.get(resource) ?? new Set();
     this.#waiting.set(resource, all.add(one));
     try {
       const there = await room;
-      const stayed = all.has(one) && this.#mayStay(one, all);
-      if (stayed) await this.#stay(one);
-      return all.has(one) ? { there, stayed } : undefined;
+      return all.has(one) ? there : undefined;
     } catch (error) {
       if (all.has(one)) throw error;
       return undefined;
@@ -60,47 +37,7 @@ export class Doorstep {
   take(resource: string, weight: number): AtDoor | undefined {
     const all = this.#waiting.get(resource);
     const [first] = all ?? [];
-    if (all && first?.weight === weight) {
-      all.delete(first);
-      this.#staying.get(first)?.leave();
-    }
+    if (first?.weight === weight) all?.delete(first);
     return first;
-  }
-
-  /** Whether somebody is there for it. */
-  has(resource: string): boolean {
-    return (this.#waiting.get(resource)?.size ?? 0) > 0;
-  }
-
-  /** Nobody stays any more. */
-  close(): void {
-    this.#closed = true;
-    for (const { leave } of this.#staying.values()) leave();
-  }
-
-  /** As a process that dies: nothing becomes of those that stay. */
-  die(): void {
-    this.#closed = true;
-    for (const { timer } of this.#staying.values()) clearTimeout(timer);
-  }
-
-  /** All have the same weight, so that whoever takes can use each of them. */
-  #mayStay(one: AtDoor, all: ReadonlySet<AtDoor>): boolean {
-    const waiting = [...all];
-    const { weight } = one;
-    return (
-      !this.#closed &&
-      waiting.indexOf(one) < one.likely() &&
-      waiting.every((other) => other.weight === weight)
-    );
-  }
-
-  async #stay(one: AtDoor): Promise<void> {
-    await new Promise<void>((leave) => {
-      const timer = setTimeout(leave, patience);
-      this.#staying.set(one, { timer, leave });
-    });
-    clearTimeout(this.#staying.get(one)?.timer);
-    this.#staying.delete(one);
   }
 }

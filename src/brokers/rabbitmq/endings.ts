@@ -26,12 +26,9 @@ export class Endings {
     return !delivery.isVoid;
   }
 
-  /**
-   * `goesOn`: the next of its room is taken. False when it is not ours any more. Where it rejects the delivery may be
-   * settled again.
-   */
-  async end(delivery: RabbitDelivery, outcome: Outcome, { goesOn }: { goesOn: boolean }): Promise<boolean> {
-    const { lane, tap, raw, room = '' } = delivery;
+  /** False when it is not ours any more. Where it rejects the delivery may be settled again. */
+  async end(delivery: RabbitDelivery, outcome: Outcome, { shut }: { shut: boolean }): Promise<boolean> {
+    const { lane, tap, raw } = delivery;
     const concluding = lane.conclude(delivery, outcome);
     this.#underWay.add(concluding);
     try {
@@ -43,8 +40,7 @@ export class Endings {
     } finally {
       this.#underWay.delete(concluding);
     }
-    if (tap) return await (goesOn ? lane.taking.endForNext(tap, raw) : lane.taking.end(tap, raw, room));
-    lane.taking.ended(raw);
+    if (tap) return await tap.ack(raw, { shut });
     const isOurs = lane.ackFetched(raw);
     this.#fetching.acknowledged();
     return isOurs;
@@ -60,7 +56,7 @@ export class Endings {
     await Promise.allSettled(
       left.map(async (delivery) => {
         delivery.isSettled = true;
-        await delivery.lane.writer.putBackLost(delivery.raw);
+        await delivery.lane.putBackLost(delivery.raw);
         await delivery.tap?.ack(delivery.raw, { shut: true });
       }),
     );

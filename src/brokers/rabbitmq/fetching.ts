@@ -56,11 +56,6 @@ export class Fetching {
     return this.#isIdle ? this.free : 0;
   }
 
-  /** As many as are in hand. */
-  get inHand(): number {
-    return this.#hand.size;
-  }
-
   get deliveries(): readonly RabbitDelivery[] {
     return [...this.#hand];
   }

@@ -28,14 +28,14 @@ export class Intake {
   /** Whether it is to be handed over. */
   accepts(lane: Lane, message: AmqpMessage): boolean {
     if (!this.#host.isFetching) void this.putBack(lane, message);
-    else if (lane.isReturned(message)) void this.#instead(lane, message, lane.writer.putBackLost(message));
+    else if (lane.isReturned(message)) void this.#instead(lane, message, lane.putBackLost(message));
     else if (lane.isEarly(message)) void this.quietly(lane.sendOn(message));
     else return true;
     return false;
   }
 
   async putBack(lane: Lane, message: AmqpMessage): Promise<void> {
-    await this.#instead(lane, message, lane.writer.putBack(message));
+    await this.#instead(lane, message, lane.putBack(message));
   }
 
   /** Nothing when there is no message in it, which sets it apart. */

@@ -21,8 +21,6 @@ import { Writer } from './writer.js';
 export interface LaneHost {
   /** Deliveries that may be in hand, unacknowledged, at once. */
   readonly slots: number;
-  /** Deliveries that are. */
-  readonly inHand: number;
   readonly lease: number;
   onMessage(lane: Lane, message: AmqpMessage): void;
   onRoom(room: Room): void;
@@ -45,7 +43,7 @@ export class Lane {
   readonly #host: LaneHost;
   readonly #connection: RabbitConnection;
   readonly #topology: Topology;
-  readonly writer: Writer;
+  readonly #writer: Writer;
   readonly #desk: NewsDesk;
   readonly #taps: Taps;
   readonly #attendance: Attendance;
@@ -70,14 +68,13 @@ export class Lane {
     this.#connection = parts.connection;
     this.#topology = parts.topology;
     this.#desk = parts.desk;
-    this.writer = new Writer(parts.publisher, parts.topology, parts.names);
+    this.#writer = new Writer(parts.publisher, parts.topology, parts.names);
     this.#taps = new Taps(parts.connection, host.onError);
     const { book } = this;
-    this.rooms = new Rooms({ ...parts, book, writer: this.writer });
+    this.rooms = new Rooms({ ...parts, book, writer: this.#writer });
     this.#attendance = new Attendance({ ...parts, book, rooms: this.rooms, news: this.names.news });
-    const [writer, taps, attendance] = [this.writer, this.#taps, this.#attendance];
-    const isHeld = (message: AmqpMessage) => this.holds(message);
-    this.taking = new Taking({ book, rooms: this.rooms, writer, taps, attendance, isHeld });
+    const [writer, taps, attendance] = [this.#writer, this.#taps, this.#attendance];
+    this.taking = new Taking({ book, rooms: this.rooms, writer, taps, attendance });
   }
 
   /** Whether it can be asked what waits. */
@@ -104,7 +101,7 @@ export class Lane {
         lease: this.#host.lease,
         onRoom: (room) => this.#host.onRoom(room.room(this.names.queue)),
         bringBackLost: async (room) => void (await this.taking.peek(room)),
-        renote: (facts) => this.writer.putNote(Buffer.from(JSON.stringify(facts))),
+        renote: (facts) => this.#writer.putNote(Buffer.from(JSON.stringify(facts))),
         onRemoved: (name) => void this.#desk.tell(this.names.news, { kind: 'gone', name }).catch(() => {}),
         onError: this.#host.onError,
       },
@@ -151,18 +148,15 @@ export class Lane {
     return messageCount;
   }
 
-  /** What was taken ahead goes back to its room. */
   async stopFetching(): Promise<void> {
     const tag = this.#tag;
     this.#tag = undefined;
-    const cancelled = tag !== undefined && this.#fetching?.call((channel) => channel.cancel(tag));
-    await Promise.all([cancelled, this.taking.stop()]);
+    if (tag !== undefined) await this.#fetching?.call((channel) => channel.cancel(tag));
   }
 
   leave(): void {
     this.#keeper?.stop();
     this.#attendance.stop();
-    this.taking.leave();
   }
 
   /** The end of a round on the ladder, and not of the whole delay. */
@@ -179,7 +173,7 @@ export class Lane {
   }
 
   async sendOn(message: AmqpMessage): Promise<void> {
-    await this.writer.put(lostParcel(message, lossesOf(message)), leftOf(this.names, message));
+    await this.#writer.put(lostParcel(message, lossesOf(message)), leftOf(this.names, message));
     this.ackFetched(message);
   }
 
@@ -190,19 +184,25 @@ export class Lane {
   /** What becomes of a message before it is acknowledged: nothing, or a copy is made. False: it is in hand again, so it is not. */
   async conclude({ raw, losses, tap }: Ended, outcome: Outcome): Promise<boolean> {
     if (outcome.kind === 'aside') {
-      await this.writer.putAside(asideParcel(raw, outcome.reason, randomUUID()));
+      await this.#writer.putAside(asideParcel(raw, outcome.reason, randomUUID()));
     }
     if (outcome.kind !== 'again') return true;
     const { message } = outcome;
     const whole = parcel(this.names, message, losses);
     if ('room' in outcome) {
-      const { weight, capacity } = outcome.room;
-      const likely = () => Math.min(capacity, this.#host.inHand);
-      const atDoor = { raw, message, weight, likely, since: performance.now() };
+      const atDoor = { raw, message, weight: outcome.room.weight };
       return await this.#park(whole, outcome.room, tap ? undefined : atDoor);
     }
-    await this.writer.put(whole, outcome.after);
+    await this.#writer.put(whole, outcome.after);
     return true;
+  }
+
+  async putBackLost(message: AmqpMessage): Promise<void> {
+    await this.#writer.putBackLost(message);
+  }
+
+  async putBack(message: AmqpMessage): Promise<void> {
+    await this.#writer.putBack(message);
   }
 
   /** The rooms that have messages. */
@@ -258,7 +258,7 @@ export class Lane {
       case 'gone':
         return this.rooms.forget(news.name);
       case 'ask':
-        return this.#desk.answer(question, { ...hand, parked: this.taking.ahead, rooms: this.book.facts });
+        return await this.#desk.answer(question, { ...hand, rooms: this.book.all.map(({ facts }) => facts) });
       case 'claim':
         return await this.#answerClaim(question, news.names);
     }
@@ -267,7 +267,7 @@ export class Lane {
   #heard(facts: RoomFacts): void {
     this.#expectTakes(facts.capacity);
     const room = this.book.learn(facts);
-    room.filled();
+    room.attended();
     this.#host.onRoom(room.room(this.names.queue));
   }
 
@@ -284,7 +284,7 @@ export class Lane {
     const { resource, weight, capacity, countdown } = parking;
     if (this.book.size >= mostRooms && this.book.of(resource).length === 0) {
       // As many rooms as there may be: it comes back by itself, and not together with all the others.
-      await this.writer.put(whole, countdown * (0.75 + Math.random() / 2));
+      await this.#writer.put(whole, countdown * (0.75 + Math.random() / 2));
       return true;
     }
     this.#expectTakes(capacity);

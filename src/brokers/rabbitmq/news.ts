@@ -24,8 +24,6 @@ export interface Answer {
   readonly running: number;
   /** In hand, and waiting for a slot there. */
   readonly waiting: number;
-  /** Taken from rooms before their turn, and waiting for it. */
-  readonly parked?: number;
   readonly rooms: readonly RoomFacts[];
   /** Of the rooms claimed, those that it keeps and gives away. */
   readonly given?: readonly string[];

@@ -97,13 +97,9 @@ export class Rooms {
     for (;;) {
       const making = this.#roomFor(parking);
       const waits = atDoor && this.#book.of(parking.resource).length === 0;
-      const waited = waits && (await this.doorstep.until(making, parking.resource, atDoor));
-      if (waits && !waited) return undefined;
-      const room = waited ? waited.there : await making;
-      const parked = {
-        key: room.name,
-        ...parkedParcel(whole, { ...parking, first: waited ? waited.stayed : false }),
-      };
+      const room = await (waits ? this.doorstep.until(making, parking.resource, atDoor) : making);
+      if (!room) return undefined;
+      const parked = { key: room.name, ...parkedParcel(whole, parking) };
       if ((await this.#publisher.publish(parked)) === 'kept' && (await this.isThere(room.name))) {
         await this.#noteAgain(room);
         return room;

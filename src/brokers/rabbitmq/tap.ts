@@ -88,8 +88,6 @@ export class Tap {
   readonly #onShut: () => void;
   #tag: string | undefined;
   #next: AmqpMessage | undefined;
-  /** When its last message came, on the clock of `performance.now()`. */
-  arrivedAt = 0;
   #onArrival: (() => void) | undefined;
   #checking: Promise<QueueState> | undefined;
 
@@ -110,11 +108,6 @@ export class Tap {
 
   get isOpen(): boolean {
     return this.#opened.isOpen;
-  }
-
-  /** Whether the message that comes first is here. */
-  get hasMessage(): boolean {
-    return this.#next !== undefined;
   }
 
   /**
@@ -169,7 +162,6 @@ export class Tap {
   #arrived(message: AmqpMessage | null): void {
     if (!message) return;
     this.#next = message;
-    this.arrivedAt = performance.now();
     this.#onArrival?.();
   }
 

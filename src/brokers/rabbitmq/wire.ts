@@ -90,20 +90,20 @@ export function delayedParcel(whole: Parcel, left: number): Parcel {
   return left > 0 ? withHeaders(whole, { [headers.left]: left }) : whole;
 }
 
-export function parkedParcel(
-  whole: Parcel,
-  { weight, first = false }: Pick<Parking, 'weight'> & { readonly first?: boolean | undefined },
-): Parcel {
+export function parkedParcel(whole: Parcel, { weight }: Pick<Parking, 'weight'>): Parcel {
   const { priority, ...properties } = whole.properties;
   return withHeaders(
-    { body: whole.body, properties: first ? { ...properties, priority: 1 } : properties },
+    { body: whole.body, properties },
     { [headers.weight]: weight, ...(priority !== undefined && { [headers.priority]: priority }) },
   );
 }
 
 /** A parked message as it goes back to the front of its room. */
 export function frontParcel(message: AmqpMessage): Parcel {
-  return parkedParcel(copyOf(message, lossesOf(message)), { weight: weightOf(message), first: true });
+  const { body, properties } = parkedParcel(copyOf(message, lossesOf(message)), {
+    weight: weightOf(message),
+  });
+  return { body, properties: { ...properties, priority: 1 } };
 }
 
 /** A message as it comes back from a worker that has died with it. */
