@@ -40,10 +40,11 @@ function seen(kit: Kit): void {
     await kit.park(broker, queue, calls(1), { resource: 'a' });
     await kit.park(broker, other, calls(1), { resource: 'b' });
     await kit.park(broker, strange, calls(1), { resource: 'c' });
-    const { consumer } = await kit.work(broker, [queue, other]);
+    const hands = await kit.work(broker, [queue, other]);
+    const { consumer } = hands;
 
     expect(await consumer.vacant?.(['a', 'b', 'c', 'd'])).toEqual(['c', 'd']);
-    expect((await consumer.take('a', { weight: 1 })).kind).toBe('taken');
+    await hands.taken('a');
     expect(await consumer.vacant?.(['a', 'b'])).toEqual(['a']);
     expect(await consumer.vacant?.([])).toEqual([]);
   });

@@ -59,8 +59,11 @@ export class Hired {
   isReady = false;
   hasEnded = false;
   errors = '';
-  /** Tasks whose body runs, as far as it told: when it was killed, those that ran then. */
-  readonly running = new Map<number, Run>();
+  /**
+   * Bodies that run, as far as it told: when it was killed, those that ran then. Of one task there may be two at a time,
+   * where a killed worker has left two copies of its message.
+   */
+  readonly running = new Set<Run>();
   /** Bodies that it started. */
   starts = 0;
   readonly #child: ChildProcess;
@@ -90,7 +93,7 @@ export class Hired {
     this.#child.kill('SIGKILL');
     await this.#exit;
     const now = Number(process.hrtime.bigint()) / 1e6;
-    for (const run of this.running.values()) run.until = Math.min(run.until, now);
+    for (const run of this.running) run.until = Math.min(run.until, now);
   }
 
   freeze(): void {
@@ -121,12 +124,15 @@ export class Hired {
         deferrals: Number(deferrals),
         late: late ? Number(late) : undefined,
       });
-      this.running.set(index, run);
+      this.running.add(run);
       this.starts++;
     } else if (what === 'end' || what === 'break') {
-      const run = this.running.get(index);
-      if (run) run.until = Number(at);
-      this.running.delete(index);
+      for (const run of this.running) {
+        if (run.index !== index) continue;
+        run.until = Number(at);
+        this.running.delete(run);
+        break;
+      }
       if (what === 'end') this.#tally.end(index);
     }
   }
