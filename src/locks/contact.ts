@@ -3,7 +3,7 @@ import type { Deadlines } from '../deadlines.js';
 import { CoordinatorUnavailableError } from '../errors.js';
 import type { Events } from '../events.js';
 import type { Soon } from '../soon.js';
-import { answered } from './answer.js';
+import { answered, stepAnswered } from './answer.js';
 import type { Booking, BookRequest, Coordinator, Entered, EnterRequest } from './coordinator.js';
 import type { LockEvents } from './events.js';
 
@@ -98,8 +98,7 @@ export class Contact {
   ): Promise<Entered> {
     const before = this.#answers;
     try {
-      const { kind, punctual } = this.#coordinator;
-      const entered = await (punctual ? answer : answered(this.#deadlines, kind, answer, this.#timeout));
+      const entered = await stepAnswered(this.#deadlines, this.#coordinator, answer, this.#timeout);
       this.#heard();
       return entered;
     } catch (error) {

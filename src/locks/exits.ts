@@ -2,7 +2,7 @@ import type { Cancel, Clock } from '../clock.js';
 import type { Deadlines } from '../deadlines.js';
 import type { Events } from '../events.js';
 import type { Soon } from '../soon.js';
-import { answered } from './answer.js';
+import { stepAnswered } from './answer.js';
 import type { ClaimRef, Coordinator } from './coordinator.js';
 import type { LockEvents } from './events.js';
 
@@ -90,8 +90,7 @@ export class Exits {
 
   async #given(answer: Promise<void>, all: readonly Leaving[]): Promise<void> {
     try {
-      const { kind, punctual } = this.#coordinator;
-      await (punctual ? answer : answered(this.#deadlines, kind, answer, this.#timeout));
+      await stepAnswered(this.#deadlines, this.#coordinator, answer, this.#timeout);
     } catch (error) {
       this.#keep(all, error);
     } finally {

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { jittered } from '../../clock.js';
 import { type OpenChannel, openChannel } from '../../rabbitmq/channel.js';
 import type { AmqpMessage } from '../../rabbitmq/client.js';
 import type { RabbitConnection } from '../../rabbitmq/connection.js';
@@ -284,7 +285,7 @@ export class Lane {
     const { resource, weight, capacity, countdown } = parking;
     if (this.book.size >= mostRooms && this.book.of(resource).length === 0) {
       // As many rooms as there may be: it comes back by itself, and not together with all the others.
-      await this.#writer.put(whole, countdown * (0.75 + Math.random() / 2));
+      await this.#writer.put(whole, jittered(countdown));
       return true;
     }
     this.#expectTakes(capacity);
