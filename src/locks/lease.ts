@@ -25,8 +25,6 @@ export class Lease implements ClaimRef {
   turns = 1;
   /** It came to a place in the coordinator's line, when it was that one's turn. */
   inTurn = false;
-  /** How old the grant may be when it goes on to another direct call, in milliseconds, since the first did. */
-  chainAge: number | undefined;
   /** The message it was handed on to, if it was: its coordinator hears of it with the next renewal. */
   serves: Renewal['serves'];
   /** Why it is lost, once it is. */
@@ -52,6 +50,7 @@ export class Lease implements ClaimRef {
   #handle: PermitHandle | undefined;
   #maxHold = Number.POSITIVE_INFINITY;
   #unwatch: Unsubscribe | undefined;
+  #lot: number | undefined;
 
   constructor(keeper: LeaseKeeper, terms: Terms, grant: Grant, sentAt: Moment, grantedAt: number) {
     this.#keeper = keeper;
@@ -68,6 +67,12 @@ export class Lease implements ClaimRef {
 
   get resource(): string {
     return this.terms.resource;
+  }
+
+  /** From 0 to 1. Chains that began together are not to end together, so each draws how much sooner it does. */
+  get lot(): number {
+    this.#lot ??= Math.random();
+    return this.#lot;
   }
 
   get weight(): number {

@@ -10,6 +10,8 @@ export const chain = {
   runs: 32,
   /** Milliseconds since the grant. */
   age: 1_000,
+  /** The part of its age by which a chain ends sooner, at most: those that began together do not all end together. */
+  spread: 0.3,
   /** The same, of direct calls: the processes share what there is by taking turns, and turns are short. */
   ageDirect: 120,
   /**
@@ -105,8 +107,8 @@ export class LocalLine {
   passOn(lease: Lease, now: number, arrival = Number.POSITIVE_INFINITY): boolean {
     const [first] = this.#waiters;
     if (!first || first.arrival > arrival || first.terms.weight !== lease.weight) return false;
-    lease.chainAge ??= lease.inTurn ? chain.ageDirect : chain.ageOutOfTurn * (1 - 0.9 * Math.random());
-    if (!mayPassOn(lease, now, lease.chainAge)) return false;
+    const age = lease.inTurn ? chain.ageDirect : chain.ageOutOfTurn * (1 - 0.9 * lease.lot);
+    if (!mayPassOn(lease, now, age)) return false;
     lease.turns++;
     first.admit(lease);
     return true;

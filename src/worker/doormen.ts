@@ -76,8 +76,11 @@ export class Doormen {
     const { locks, consumer, leaving } = this.#host;
     if (leaving.aborted || this.#doormen.size === 0) return undefined;
     const now = locks.clock.now();
-    const age = consumer.idle > 0 ? chain.age : chain.ageWithoutSlot;
-    return leases.find((lease) => this.#doormen.has(lease.resource) && mayPassOn(lease, now, age));
+    const most = consumer.idle > 0 ? chain.age : chain.ageWithoutSlot;
+    return leases.find((lease) => {
+      const age = most * (1 - chain.spread * lease.lot);
+      return this.#doormen.has(lease.resource) && mayPassOn(lease, now, age);
+    });
   }
 
   /**

@@ -189,25 +189,21 @@ export class Slots {
    */
   async #finish(delivery: Delivery, ended: Ended): Promise<Turn | undefined> {
     const { outcome, state, leases, returned } = ended;
-    const kept = !returned && this.#isWanted(delivery, state) ? this.#keep(delivery, ended) : undefined;
-    const next = this.#doormen.any ? await this.#toGoOn(leases) : this.#giveBack(leases);
-    if (next && kept && this.#consumer.takesAlone && this.#consumer.idle > 0) {
-      void this.during(() => this.#startNext(next));
-      await kept;
+    const isKept = !returned && this.#isWanted(delivery, state);
+    const handedOn = this.#doormen.toHandOn(leases);
+    this.#giveBack(leases, handedOn);
+    if (handedOn && isKept && this.#consumer.takesAlone && this.#consumer.idle > 0) {
+      void this.during(() => this.#startNext(handedOn));
+      await this.#keep(delivery, ended);
       return await this.#settlements.settled(delivery, outcome);
     }
+    const kept = isKept ? this.#keep(delivery, ended) : undefined;
+    const next = handedOn ?? (this.#doormen.any ? await this.#doormen.claimSlot(leases) : undefined);
     const inTime = kept === undefined || (next === undefined ? await kept : await this.#soon(kept));
     if (next && inTime !== false) return await this.#takeNext(next, { delivery, outcome });
     void next?.release();
     await kept;
     return await this.#settlements.settled(delivery, outcome);
-  }
-
-  /** The lease that the slot goes on with, if it does. The others are given back. */
-  async #toGoOn(leases: readonly Lease[]): Promise<Lease | undefined> {
-    const next = this.#doormen.toHandOn(leases);
-    this.#giveBack(leases, next);
-    return next ?? (await this.#doormen.claimSlot(leases));
   }
 
   /** Nobody waits for this: a release never fails, and whoever stops the worker waits for all of them. */

@@ -88,6 +88,31 @@ describe('a busy resource', () => {
     expect(runs.most).toBe(10);
   });
 
+  it('has its permits given back one after the other, none later than a second after its grant', async () => {
+    const { app, clock, work, settle } = manualApp({ resources: { storage: { capacity: 10 } } });
+    const started = record(app, 'task.started');
+    const runs = gate();
+    const save = app.task('save', locked('storage'), () => runs.body());
+    await work({ concurrency: 20 });
+    await save.delayMany(Array.from({ length: 250 }, () => [] as []));
+    await settle();
+
+    const fromLine: number[] = [];
+    for (let at = 50; at <= 1_000; at += 50) {
+      await clock.advance('50ms');
+      const before = started.length;
+      await runs.open(10);
+      fromLine.push(started.slice(before).filter(({ handedOn }) => !handedOn).length);
+    }
+
+    expect(fromLine.findIndex((count) => count > 0)).toBeGreaterThanOrEqual(13);
+    expect(fromLine.filter((count) => count > 0).length).toBeGreaterThan(1);
+    expect(fromLine.reduce((sum, count) => sum + count)).toBeGreaterThanOrEqual(10);
+    expect(runs.most).toBe(10);
+    await app.broker.purge('default');
+    await runs.open();
+  });
+
   it('is in full use again within one lease when a worker dies with half of it', async () => {
     const { app, work, settle, clock } = manualApp({ resources: { storage: { capacity: 10 } } });
     const ends: (() => void)[] = [];
