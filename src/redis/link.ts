@@ -1,4 +1,5 @@
 import { systemClock } from '../clock.js';
+import { Deadlines } from '../deadlines.js';
 import { ClosedError, ConfigError, LockkeeperError } from '../errors.js';
 import { inTime } from '../in-time.js';
 import { Channels } from './channels.js';
@@ -29,6 +30,7 @@ export class Link {
   readonly #user: LinkUser;
   readonly #connection: RedisConnection;
   readonly #subscriber: RedisSubscriber;
+  readonly #deadlines = new Deadlines(systemClock);
   #closed = false;
 
   constructor(source: RedisSource, user: LinkUser) {
@@ -41,15 +43,27 @@ export class Link {
 
   /** One step. It is sent before this returns if there is a connection. */
   // biome-ignore lint/suspicious/noExplicitAny: each step has its own reply
-  async run(step: (client: RedisClient) => Promise<any>): Promise<any> {
-    this.checkOpen();
-    try {
-      const client = this.#connection.client ?? (await this.#connection.ready(timeout));
-      return await inTime(systemClock, step(client), timeout, () => new Error(`no answer in ${timeout} ms`));
-    } catch (error) {
-      throw this.#told(error);
-    }
+  run(step: (client: RedisClient) => Promise<any>): Promise<any> {
+    const { client } = this.#connection;
+    if (client && !this.#closed) return this.#answered(step(client));
+    return this.#runLater(step);
   }
+
+  // biome-ignore lint/suspicious/noExplicitAny: as above
+  async #runLater(step: (client: RedisClient) => Promise<any>): Promise<any> {
+    this.checkOpen();
+    const client = await this.#connection.ready(timeout).catch((error) => {
+      throw this.#told(error);
+    });
+    return await this.#answered(step(client));
+  }
+
+  /** Nearly all are answered in time, and all tasks go through here: so there is one timer, and one promise more. */
+  #answered<T>(answer: Promise<T>): Promise<T> {
+    return inTime(this.#deadlines, answer, timeout, this.#late, this.#told);
+  }
+
+  readonly #late = (): Error => this.#told(new Error(`no answer in ${timeout} ms`));
 
   /** Resolves when something that was begun on the subscription has begun. */
   async heard(begun: Promise<void>): Promise<void> {
@@ -72,10 +86,10 @@ export class Link {
     await this.#connection.close();
   }
 
-  #told(error: unknown): Error {
+  readonly #told = (error: unknown): Error => {
     if (this.#closed) return new ClosedError(this.#user.what);
     if (error instanceof LockkeeperError && !(error instanceof ClosedError)) return error;
     if (!isMisconfiguration(error)) return this.#user.unavailable(error);
     return new ConfigError(`${this.#user.what} is refused: ${(error as Error).message}`, { cause: error });
-  }
+  };
 }

@@ -3,6 +3,7 @@ import { ClosedError } from '../errors.js';
 import { scope } from '../locks/scope.js';
 import type { Message } from '../message.js';
 import type { ResultStore } from '../results/result-store.js';
+import type { Soon } from '../soon.js';
 import type { Outgoing } from './call.js';
 
 /**
@@ -44,15 +45,17 @@ export class Outbox {
   async #send(queue: string, outgoing: readonly Outgoing[]): Promise<void> {
     if (!this.#isOpen) throw new ClosedError('The app');
     if (outgoing.length === 0) return;
-    const messages = await this.#answerable(outgoing.map(({ message }) => message));
-    await this.#broker.publish(messages, { queue, delay: outgoing[0]?.delay });
+    const messages = outgoing.map(({ message }) => message);
+    const answerable = this.#answerable(messages);
+    // The broker has it when this returns, where nothing must be waited for: a call may be all that its turn does.
+    const sent = answerable instanceof Promise ? await answerable : answerable;
+    await this.#broker.publish(sent, { queue, delay: outgoing[0]?.delay });
   }
 
   /** The same, with where to send what becomes of them, if that is not kept. */
-  async #answerable(messages: readonly Message[]): Promise<readonly Message[]> {
+  #answerable(messages: readonly Message[]): Soon<readonly Message[]> {
     if (!this.#results.address || messages.every(({ ignoreResult }) => ignoreResult)) return messages;
-    const reply = { to: await this.#results.address() };
-    return messages.map((message) => ({ ...message, reply }));
+    return this.#results.address().then((to) => messages.map((message) => ({ ...message, reply: { to } })));
   }
 
   get #isOpen(): boolean {

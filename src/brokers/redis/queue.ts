@@ -33,9 +33,8 @@ export class RedisQueue {
   }
 
   /** One atomic step in this queue, which is there from then on. */
-  async step(step: Step, args: readonly (string | number)[]): Promise<Reply> {
-    if (!this.#isOpen) await this.open();
-    return await this.#run(step, args);
+  step(step: Step, args: readonly (string | number)[]): Promise<Reply> {
+    return this.#isOpen ? this.#run(step, args) : this.open().then(() => this.#run(step, args));
   }
 
   /**
