@@ -57,14 +57,7 @@ export function assemble(host: PartsHost): WorkerParts {
     limitsByName(app),
   );
   const spares = new Spares({ locks, consumer, doormen, leaving });
-  const admission = new Admission({
-    locks,
-    concurrency,
-    lease,
-    stopping: leaving,
-    doormen,
-    spares,
-  });
+  const admission = new Admission({ locks, concurrency, lease, stopping: leaving, doormen, spares });
   const conclusion = new Conclusion(app.clock, journal, app.maxMessageBytes);
   const runner = new Runner({
     app,

@@ -43,19 +43,8 @@ if #KEYS == ${keysEach} then return replies[1] end
 return replies
 `;
 
-/**
- * KEYS  name fence pause state
- * ARGV  of all: lease
- *       value(up to the token)
- * reply TOKEN(a number: it was used lately) | busy LEFT(-1: for ever) OWN_UNTIL | paused LEFT | layout | foreign ERROR
- */
-const entering = (redelivered: boolean) =>
-  new Script(String.raw`
-local lease, other = ARGV[1], nil
-
--- What most claims do without: it is made when it is needed.
-local function more()
-${steps}${ask}${clock}${mutex}
+/** What a claim does where the key is held, or nobody has claimed it lately. */
+const claiming = String.raw`
 local function hold(q, token)
   return redis.call('SET', q.name, q.value .. token, 'NX', 'PX', lease) and token
 end
@@ -78,7 +67,21 @@ local function begin(q, raised)
   redis.call('SET', q.fence, token, 'PX', idle)
   return token
 end
+`;
 
+/**
+ * KEYS  name fence pause state
+ * ARGV  of all: lease
+ *       value(up to the token)
+ * reply TOKEN(a number: it was used lately) | busy LEFT(-1: for ever) OWN_UNTIL | paused LEFT | layout | foreign ERROR
+ */
+const entering = (redelivered: boolean) =>
+  new Script(String.raw`
+local lease, other = ARGV[1], nil
+
+-- What most claims do without: it is made when it is needed.
+local function more()
+${steps}${ask}${clock}${mutex}${claiming}
 local function busy(q, value)
   local left, own = redis.call('PTTL', q.name), ''
   if ${redelivered} and begins(value, ours) then
