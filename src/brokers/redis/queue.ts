@@ -29,7 +29,7 @@ export class RedisQueue {
     this.keys = keysOf(prefix, name);
     this.link = link;
     this.#registry = registryKey(prefix);
-    this.#outgoing = new Outgoing((args) => this.step(publishing.stepFor(args), args));
+    this.#outgoing = new Outgoing((args) => this.step(publishing.publish, args));
   }
 
   /** One atomic step in this queue, which is there from then on. */

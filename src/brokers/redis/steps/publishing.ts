@@ -53,26 +53,7 @@ end`,
 ];
 
 /** For each message: nothing, or delay in ms, priority and id, as one text; and the message. */
-const publish = new Step(...add, 'add(1) return 1');
-
-/** The same where it is nothing for all of them: a few keys, and no function that is not called. */
-const publishPlain = new Step(
-  mint,
-  wake,
-  `
-local first = mint(#ARGV / 2)
-for at = 2, #ARGV, 2 do
-  redis.call('XADD', stream, string.format('%016.0f-0', first + at / 2 - 1), 'm', ARGV[at])
-end
-wake()
-return 1`,
-);
-
-/** The step that publishes these. */
-export function stepFor(args: readonly string[]): Step {
-  for (let at = 0; at < args.length; at += 2) if (args[at] !== '') return publish;
-  return publishPlain;
-}
+export const publish = new Step(...add, 'add(1) return {}');
 
 /** id of what was set apart, then the message as for `publish` → whether it was there */
 export const replay = new Step(
