@@ -13,8 +13,8 @@ import { Lane, type LaneHost } from './lane.js';
 import { Membership, type MembershipHost } from './membership.js';
 import type { Names } from './names.js';
 import { type News, NewsDesk } from './news.js';
+import { takeFirst } from './take-first.js';
 import { Topology } from './topology.js';
-import { messageIn } from './wire.js';
 
 export interface ConsumerParts {
   /** Its own, with a heartbeat that keeps its lease. */
@@ -216,24 +216,15 @@ export class RabbitConsumer implements Consumer, LaneHost, FetchingHost, IntakeH
       if (before?.tap) await before.lane.taking.letGo(before.tap);
       return { kind: 'empty' };
     }
-    const lanes = before ? [before.lane, ...this.#lanes.filter((lane) => lane !== before.lane)] : this.#lanes;
-    for (const lane of lanes) {
-      const found = await lane.taking.take(resource, weight, lane === before?.lane ? before.tap : undefined);
-      if (!found) continue;
-      if ('weight' in found) return { kind: 'other', weight: found.weight };
-      const { raw, tap, message = messageIn(lane.names, raw) } = found;
-      if (!this.isFetching && this.#state !== 'stopped') break;
-      const delivery = new RabbitDelivery({
-        raw,
-        message,
-        lane,
-        taken: { room: resource, tap },
-        settle: this.#settle,
-      });
-      this.#fetching.add(delivery);
-      return { kind: 'taken', delivery };
-    }
-    return { kind: 'empty' };
+    const first = await takeFirst(this.#lanes, { resource, weight, before });
+    if (!first) return { kind: 'empty' };
+    if ('weight' in first) return { kind: 'other', weight: first.weight };
+    if (!this.isFetching && this.#state !== 'stopped') return { kind: 'empty' };
+    const { lane, raw, message, tap } = first;
+    const taken = { room: resource, tap };
+    const delivery = new RabbitDelivery({ raw, message, lane, taken, settle: this.#settle });
+    this.#fetching.add(delivery);
+    return { kind: 'taken', delivery };
   }
 
   onJoined(): void {
