@@ -32,10 +32,18 @@ export class Attendance {
 
   /** Something was parked in the room. `isNews`: on other terms than before. */
   async parked(room: KnownRoom, isNews: boolean): Promise<void> {
-    room.attended();
+    room.filled();
     if (isNews) await this.#rooms.note(room);
-    if (!isNews && performance.now() - room.toldAt < tellAgainAfter) return this.touched(room.name);
+    // Where others do not park they do not look, either.
+    const [usual] = this.#book.of(room.resource);
+    const isKnown = !isNews && room === usual && performance.now() - room.toldAt < tellAgainAfter;
+    if (isKnown) return this.touched(room.name);
     room.toldAt = performance.now();
+    await this.#desk.tell(this.#news, { kind: 'room', room: room.facts });
+  }
+
+  /** A message is there again that was on its way to somebody here. */
+  async returned(room: KnownRoom): Promise<void> {
     await this.#desk.tell(this.#news, { kind: 'room', room: room.facts });
   }
 

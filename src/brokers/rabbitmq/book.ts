@@ -10,6 +10,9 @@ export interface RoomFacts extends Pick<Parking, 'resource' | 'weight' | 'capaci
   readonly isMixed?: boolean;
 }
 
+/** For so many milliseconds a room that was found empty is looked into after the others, unless somebody tells otherwise. */
+const emptyFor = 500;
+
 /** A room's queue, as far as is known here. Times are on the clock of `performance.now()`. */
 export class KnownRoom {
   readonly name: string;
@@ -19,6 +22,7 @@ export class KnownRoom {
   attendedAt: number;
   /** When the others were last told of it from here. */
   toldAt = Number.NEGATIVE_INFINITY;
+  #emptyAt = Number.NEGATIVE_INFINITY;
 
   constructor(facts: RoomFacts) {
     this.name = facts.name;
@@ -43,6 +47,22 @@ export class KnownRoom {
     this.attendedAt = performance.now();
   }
 
+  /** Somebody parked there, or took from it. */
+  filled(): void {
+    this.attended();
+    this.#emptyAt = Number.NEGATIVE_INFINITY;
+  }
+
+  /** Somebody looked into it, and there was nothing. */
+  foundEmpty(): void {
+    this.#emptyAt = performance.now();
+  }
+
+  /** It was found empty a moment ago. */
+  get seemsEmpty(): boolean {
+    return performance.now() - this.#emptyAt < emptyFor;
+  }
+
   /** Whether nobody has attended it for its countdown, as far as is known here. */
   get isUntended(): boolean {
     return performance.now() - this.attendedAt >= this.facts.countdown;
@@ -56,7 +76,8 @@ export class KnownRoom {
 
 /**
  * The rooms of one queue that are known here. A resource may have more than one queue for its room: whoever knows of none
- * makes one, and none is ever used again after it was removed.
+ * makes one, and none is ever used again after it was removed. As soon as they know of each other all park in the same one,
+ * the first by name, and take from the others first: what is there came before. Nothing but the order depends on it.
  */
 export class Book {
   readonly #rooms = new Map<string, KnownRoom>();
@@ -74,8 +95,16 @@ export class Book {
     return this.#rooms.get(name);
   }
 
+  /** The first is the one to park in. */
   of(resource: string): KnownRoom[] {
-    return this.all.filter((room) => room.resource === resource);
+    const rooms = this.all.filter((room) => room.resource === resource);
+    return rooms.length > 1 ? rooms.sort((a, b) => (a.name < b.name ? -1 : 1)) : rooms;
+  }
+
+  /** The same, as they are taken from. */
+  toTakeFrom(resource: string): KnownRoom[] {
+    const rooms = this.of(resource).reverse();
+    return rooms.length > 1 ? rooms.sort((a, b) => Number(a.seemsEmpty) - Number(b.seemsEmpty)) : rooms;
   }
 
   learn(facts: RoomFacts): KnownRoom {

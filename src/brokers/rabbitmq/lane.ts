@@ -268,7 +268,7 @@ export class Lane {
   #heard(facts: RoomFacts): void {
     this.#expectTakes(facts.capacity);
     const room = this.book.learn(facts);
-    room.attended();
+    room.filled();
     this.#host.onRoom(room.room(this.names.queue));
   }
 

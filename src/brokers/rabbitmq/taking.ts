@@ -27,8 +27,6 @@ export class Taking {
   readonly #attendance: Attendance;
   /** Those that are looked into now, by their names. */
   readonly #looks = new Map<string, Promise<unknown>>();
-  /** Where it begins next: rooms of one resource have turns. */
-  #turn = 0;
 
   constructor(parts: { book: Book; rooms: Rooms; writer: Writer; taps: Taps; attendance: Attendance }) {
     this.#book = parts.book;
@@ -40,29 +38,52 @@ export class Taking {
 
   /** The next message of the resource's rooms, by a tap that is there already or by another one. */
   async take(resource: string, weight: number, held?: Tap): Promise<Found | undefined> {
-    if (held) {
-      const found = await this.#takeBy(held, weight);
-      if (found) return found;
-    }
+    const near = held && (await this.#takeNear(held, resource, weight));
+    if (near) return near;
     const atDoor = this.#rooms.doorstep.take(resource, weight);
     if (atDoor) return found(atDoor, weight);
     // A permit that is given up now would have to be asked for again in a moment.
     await this.#rooms.beginning(resource);
-    const rooms = this.#book.of(resource);
-    const first = this.#turn++;
-    for (let i = 0; i < rooms.length; i++) {
-      const room = rooms[(first + i) % rooms.length] as KnownRoom;
-      // From now on its keeper does not look into it; if it does already, the room seems empty meanwhile.
-      room.attended();
-      await this.#looks.get(room.name);
-      const tap = await this.#taps.open(room.name);
-      if (!tap) {
-        this.#rooms.forget(room.name);
-        continue;
-      }
-      const found = await this.#takeBy(tap, weight);
-      if (found) return found;
+    for (const room of this.#book.toTakeFrom(resource)) {
+      const there = await this.#takeFrom(room, weight);
+      if (there) return there;
     }
+    return undefined;
+  }
+
+  /** By the tap that is held, unless another room comes before its own: then the held one is let go of. */
+  async #takeNear(held: Tap, resource: string, weight: number): Promise<Found | undefined> {
+    const [first] = this.#book.toTakeFrom(resource);
+    if (!first || first.name === held.name) return await this.#takeBy(held, weight);
+    try {
+      const there = await this.#takeFrom(first, weight);
+      if (!there) return await this.#takeBy(held, weight);
+      await this.#leave(held);
+      return there;
+    } catch (error) {
+      void held.drop();
+      throw error;
+    }
+  }
+
+  /** What has come by it goes back, of which whoever found the room empty meanwhile must hear. */
+  async #leave(held: Tap): Promise<void> {
+    try {
+      await this.letGo(held);
+      const room = this.#book.get(held.name);
+      if (room) await this.#attendance.returned(room);
+    } catch {
+      void held.drop();
+    }
+  }
+
+  async #takeFrom(room: KnownRoom, weight: number): Promise<Found | undefined> {
+    // From now on its keeper does not look into it; if it does already, the room seems empty meanwhile.
+    room.attended();
+    await this.#looks.get(room.name);
+    const tap = await this.#taps.open(room.name);
+    if (tap) return await this.#takeBy(tap, weight);
+    this.#rooms.forget(room.name);
     return undefined;
   }
 
@@ -112,7 +133,10 @@ export class Taking {
       for (;;) {
         const message = await tap.next();
         this.#attendance.touched(tap.name);
-        if (!message) return undefined;
+        if (!message) {
+          this.#book.get(tap.name)?.foundEmpty();
+          return undefined;
+        }
         const weighs = weightOf(message);
         if (message.fields.redelivered) {
           await this.#writer.putBackLost(message);

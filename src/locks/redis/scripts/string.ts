@@ -76,7 +76,7 @@ end
  * reply TOKEN(a number: it was used lately) | busy LEFT(-1: for ever) OWN_UNTIL | paused LEFT | layout | foreign ERROR
  */
 const entering = (redelivered: boolean) =>
-  new Script(String.raw`
+  new Script(`
 local lease, other = ARGV[1], nil
 
 -- What most claims do without: it is made when it is needed.
