@@ -3,7 +3,7 @@ import { ClosedError } from '../errors.js';
 import { scope } from '../locks/scope.js';
 import type { Message } from '../message.js';
 import type { ResultStore } from '../results/result-store.js';
-import type { Soon } from '../soon.js';
+import { type Soon, whenThere } from '../soon.js';
 import type { Outgoing } from './call.js';
 
 /**
@@ -46,10 +46,9 @@ export class Outbox {
     if (!this.#isOpen) throw new ClosedError('The app');
     if (outgoing.length === 0) return;
     const messages = outgoing.map(({ message }) => message);
-    const answerable = this.#answerable(messages);
+    const options = { queue, delay: outgoing[0]?.delay };
     // The broker has it when this returns, where nothing must be waited for: a call may be all that its turn does.
-    const sent = answerable instanceof Promise ? await answerable : answerable;
-    await this.#broker.publish(sent, { queue, delay: outgoing[0]?.delay });
+    await whenThere(this.#answerable(messages), (sent) => this.#broker.publish(sent, options));
   }
 
   /** The same, with where to send what becomes of them, if that is not kept. */

@@ -37,13 +37,13 @@ export class Attendance {
     // Where others do not park they do not look, either.
     const [usual] = this.#book.of(room.resource);
     const isKnown = !isNews && room === usual && performance.now() - room.toldAt < tellAgainAfter;
-    if (isKnown) return this.touched(room.name);
-    room.toldAt = performance.now();
-    await this.#desk.tell(this.#news, { kind: 'room', room: room.facts });
+    if (isKnown) this.touched(room.name);
+    else await this.tellOf(room);
   }
 
-  /** A message is there again that was on its way to somebody here. */
-  async returned(room: KnownRoom): Promise<void> {
+  /** Tells the others that there are messages in it, which they may not know or may have taken to be gone. */
+  async tellOf(room: KnownRoom): Promise<void> {
+    room.toldAt = performance.now();
     await this.#desk.tell(this.#news, { kind: 'room', room: room.facts });
   }
 

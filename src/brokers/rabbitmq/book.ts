@@ -47,7 +47,7 @@ export class KnownRoom {
     this.attendedAt = performance.now();
   }
 
-  /** Somebody parked there, or took from it. */
+  /** Somebody has parked there, or tells that there are messages. */
   filled(): void {
     this.attended();
     this.#emptyAt = Number.NEGATIVE_INFINITY;

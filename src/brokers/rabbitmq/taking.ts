@@ -71,7 +71,7 @@ export class Taking {
     try {
       await this.letGo(held);
       const room = this.#book.get(held.name);
-      if (room) await this.#attendance.returned(room);
+      if (room) await this.#attendance.tellOf(room);
     } catch {
       void held.drop();
     }
