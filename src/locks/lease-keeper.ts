@@ -163,7 +163,7 @@ export class LeaseKeeper {
     }
   }
 
-  #renewed(lease: Lease, answer: 'kept' | 'lost' | undefined, sentAt: Moment, told: Lease['serves']): void {
+  #renewed(lease: Lease, answer: 'kept' | 'lost' | undefined, sentAt: Moment, told: Lease['told']): void {
     // Released, or lost, while the answer was on its way: it is of no interest any more.
     if (!this.#leases.has(lease) || !lease.check()) return;
     if (answer === 'lost') lease.lose('not-owner');
@@ -198,7 +198,13 @@ export class LeaseKeeper {
 }
 
 function renewal({ resource, id, duration, serves, told }: Lease): Renewal {
-  return { resource, id, lease: duration, ...(serves !== told && { serves }) };
+  const tells = serves && serves !== told;
+  return {
+    resource,
+    id,
+    lease: duration,
+    ...(tells && { serves: { task: serves.task, message: serves.id } }),
+  };
 }
 
 /** What events tell of a permit. */

@@ -1,10 +1,16 @@
 import { type Clock, type Moment, since } from '../clock.js';
 import { type LossCause, MaxHoldError, PermitLostError } from '../errors.js';
 import type { Unsubscribe } from '../events.js';
-import type { ClaimRef, Coordinator, Grant, Renewal } from './coordinator.js';
+import type { ClaimRef, Coordinator, Grant } from './coordinator.js';
 import type { LeaseKeeper } from './lease-keeper.js';
 import { type OnRelease, PermitHandle } from './permit.js';
 import type { Terms } from './terms.js';
+
+/** The message that a permit was handed on to. */
+export interface Served {
+  readonly id: string;
+  readonly task: string;
+}
 
 /**
  * A grant that is kept alive until it is let go.
@@ -26,7 +32,7 @@ export class Lease implements ClaimRef {
   /** It came to a place in the coordinator's line, when it was that one's turn. */
   inTurn = false;
   /** The message it was handed on to, if it was: its coordinator hears of it with the next renewal. */
-  serves: Renewal['serves'];
+  serves: Served | undefined;
   /** Why it is lost, once it is. */
   lost: PermitLostError | undefined;
 
@@ -37,7 +43,7 @@ export class Lease implements ClaimRef {
   /** @internal On the clock's `now`. */
   renewAt: number;
   /** @internal Of `serves`: what the coordinator has acknowledged. */
-  told: Renewal['serves'];
+  told: Served | undefined;
   /** @internal */
   atRisk = false;
   /** @internal On the clock's `now`. */
@@ -98,11 +104,6 @@ export class Lease implements ClaimRef {
     this.turns = Number.POSITIVE_INFINITY;
   }
 
-  /** It goes on to the run of this message. */
-  serve({ id, task }: { readonly id: string; readonly task: string }): void {
-    this.serves = { task, message: id };
-  }
-
   /** @internal The handle's run is over, so nobody is told to stop any more. */
   closed(handle: PermitHandle): void {
     if (this.#handle !== handle) return;
@@ -112,10 +113,15 @@ export class Lease implements ClaimRef {
 
   /** Whether it is held, by the clock, now. Past the deadline it is lost for good, whatever the coordinator thinks. */
   check(now = this.#clock.now()): boolean {
-    if (this.lost !== undefined || this.#released !== undefined) return false;
+    if (this.isOver) return false;
     if (since(this.#clock, this.sentAt, now) < this.#usable) return true;
     this.lose('deadline');
     return false;
+  }
+
+  /** Known to be lost, or given back. */
+  get isOver(): boolean {
+    return this.lost !== undefined || this.#released !== undefined;
   }
 
   /** Milliseconds that it can still be used for without a renewal. */
@@ -148,7 +154,7 @@ export class Lease implements ClaimRef {
 
   /** @internal Wants to be told at once when the permit is taken away; otherwise the next renewal tells. */
   watch(): void {
-    if (this.#unwatch || this.lost !== undefined || this.#released !== undefined) return;
+    if (this.#unwatch || this.isOver) return;
     try {
       this.#unwatch = this.coordinator.wake(this, () => this.#keeper.renewNow(this));
     } catch {
@@ -158,7 +164,7 @@ export class Lease implements ClaimRef {
 
   /** @internal */
   lose(cause: LossCause, error?: unknown): void {
-    if (this.lost !== undefined || this.#released !== undefined) return;
+    if (this.isOver) return;
     this.lost = new PermitLostError(this.resource, cause, { cause: error });
     this.#keeper.lost(this, cause);
     this.#stop();

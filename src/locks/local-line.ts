@@ -26,7 +26,12 @@ export const chain = {
 
 /** Whether a grant may serve one more run. */
 export function mayPassOn(lease: Lease, now: number, age: number = chain.age): boolean {
-  return lease.turns < chain.runs && now - lease.grantedAt < age && lease.check(now);
+  return hasTurns(lease) && now - lease.grantedAt < age && lease.check(now);
+}
+
+/** Whether its chain has not ended, whatever the clock says. */
+export function hasTurns(lease: Lease): boolean {
+  return lease.turns < chain.runs && !lease.isOver;
 }
 
 interface Waiter {

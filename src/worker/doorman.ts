@@ -249,7 +249,7 @@ export class Doorman {
     }
     const taken = await this.#take(lease);
     if (taken.kind === 'taken') {
-      lease.serve(taken.delivery.message);
+      lease.serves = taken.delivery.message;
       start(taken.delivery, lease);
       return 'more';
     }

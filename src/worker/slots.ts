@@ -112,7 +112,7 @@ export class Slots {
       if (this.#dead) {
         this.#freed();
       } else if (this.#isPlain(turn.delivery, ended)) {
-        this.#giveBack(ended.leases);
+        this.#giveBack(ended);
         this.#settlements.settle(turn.delivery, ended.outcome, this.#freed);
       } else {
         void this.#goOn(turn, ended);
@@ -191,7 +191,7 @@ export class Slots {
     const { outcome, state, leases, returned } = ended;
     const isKept = !returned && this.#isWanted(delivery, state);
     const handedOn = this.#doormen.toHandOn(leases);
-    this.#giveBack(leases, handedOn);
+    this.#giveBack(ended, handedOn);
     if (handedOn && isKept && this.#consumer.takesAlone && this.#consumer.idle > 0) {
       void this.during(() => this.#startNext(handedOn));
       await this.#keep(delivery, ended);
@@ -207,9 +207,9 @@ export class Slots {
   }
 
   /** Nobody waits for this: a release never fails, and whoever stops the worker waits for all of them. */
-  #giveBack(leases: readonly Lease[], but?: Lease): undefined {
+  #giveBack({ leases, at }: Ended, but?: Lease): undefined {
     const [only] = leases;
-    if (only && leases.length === 1 && only !== but && this.#spares.keep(only)) return undefined;
+    if (only && leases.length === 1 && only !== but && this.#spares.keep(only, at)) return undefined;
     for (const lease of leases) if (lease !== but) void lease.release();
   }
 
@@ -239,7 +239,7 @@ export class Slots {
       const taken = await takeInTime(this.#consumer, this.#clock, resource, { weight, settling });
       if (taken.kind === 'taken') {
         lease.turns++;
-        lease.serve(taken.delivery.message);
+        lease.serves = taken.delivery.message;
         return { delivery: taken.delivery, lease };
       }
       if (settling && taken.kind === 'void') this.#journal.tell('task.void', settling.delivery, {});

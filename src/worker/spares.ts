@@ -1,6 +1,6 @@
 import type { Consumer, Delivery } from '../brokers/broker.js';
 import type { Lease } from '../locks/lease.js';
-import { chain, mayPassOn } from '../locks/local-line.js';
+import { chain, hasTurns } from '../locks/local-line.js';
 import type { Locks } from '../locks/locks.js';
 import { sameTerms, type Terms } from '../locks/terms.js';
 import type { Doormen } from './doormen.js';
@@ -21,10 +21,10 @@ const underWay = 2;
  * Permits whose runs have ended, for messages that this worker is about to be handed. The next one that asks for the same
  * has it without a question to the coordinator, so a lock that nobody else wants costs next to nothing.
  *
- * It is a hand-off without a room, under the same bounds: a grant serves 32 messages, none of them after 200 ms (that
- * there are more messages than slots is why it is kept), and each of them runs when the body before has returned. Nobody
- * is let past those who are known here to be ahead: none is kept, and none is taken, where a room of the resource has
- * messages, or somebody of this side stands in line. Those elsewhere wait for the bound, as they do for a chain.
+ * It is a hand-off without a room, under the same bounds: a grant serves 32 messages, none of them when the body before
+ * returned after 200 ms (that there are more messages than slots is why it is kept). Nobody is let past those who are known
+ * here to be ahead: none is kept, and none is taken, where a room of the resource has messages, or somebody of this side
+ * stands in line. Those elsewhere wait for the bound, as they do for a chain.
  *
  * No permit idles here while a body has the event loop: a message that starts and wants something else gives back what is
  * kept, and what nobody has taken at two looks is given back too: in the next turns of the loop, or a few milliseconds later
@@ -45,12 +45,15 @@ export class Spares {
     this.#host = host;
   }
 
-  /** Keeps the permit of a run that has ended, if it may go on and somebody may have a use for it. */
-  keep(lease: Lease): boolean {
-    const { locks, consumer, leaving } = this.#host;
+  /**
+   * Keeps the permit of a run that ended at `now`, if it may go on and somebody may have a use for it. Whether it is held
+   * still is asked when the next body starts.
+   */
+  keep(lease: Lease, now = this.#host.locks.clock.now()): boolean {
+    const { consumer, leaving } = this.#host;
     if (!(consumer.more || consumer.expecting) || leaving.aborted) return false;
     if (this.#othersAhead(lease.terms)) return false;
-    if (!mayPassOn(lease, locks.clock.now(), chain.ageWithoutSlot)) return false;
+    if (!hasTurns(lease) || now - lease.grantedAt >= chain.ageWithoutSlot) return false;
     const [kept] = this.#leases;
     if (kept && !isFor(kept, lease.terms)) this.giveBack();
     this.#leases.push(lease);
@@ -64,8 +67,9 @@ export class Spares {
     if (!kept) return undefined;
     if (losses === 0 && isFor(kept, terms) && !this.#othersAhead(terms)) {
       const lease = this.#next();
-      if (lease) lease.turns++;
-      lease?.serve(message);
+      if (!lease) return undefined;
+      lease.turns++;
+      lease.serves = message;
       return lease;
     }
     this.giveBack();
@@ -74,10 +78,9 @@ export class Spares {
 
   /** The one kept last, of those that may still go on. */
   #next(): Lease | undefined {
-    const now = this.#host.locks.clock.now();
     for (let lease = this.#leases.pop(); lease; lease = this.#leases.pop()) {
       if (this.#unneeded > this.#leases.length) this.#unneeded = this.#leases.length;
-      if (mayPassOn(lease, now, chain.ageWithoutSlot)) return lease;
+      if (hasTurns(lease)) return lease;
       void lease.release();
     }
     return undefined;

@@ -16,6 +16,8 @@ export interface Verdict {
 export interface Ended extends Verdict {
   /** Still held: to be handed on, or given back. */
   readonly leases: readonly Lease[];
+  /** When the body returned, on the clock's `now`, if one ran. */
+  readonly at?: number;
   /** A state that is on its way to the store: the next is kept after it. */
   readonly told?: Promise<void>;
   /** The body has not returned: its slot stays taken until it does. */

@@ -243,7 +243,7 @@ describe('a spare permit', () => {
     const lease = await grant();
     expect(spares.keep(lease)).toBe(true);
     expect(spares.take(terms(), message())).toBe(lease);
-    expect(lease).toMatchObject({ turns: 2, serves: { task: 't', message: 'm' } });
+    expect(lease).toMatchObject({ turns: 2, serves: { task: 't', id: 'm' } });
     expect(spares.take(terms(), message())).toBeUndefined();
   });
 
