@@ -15,6 +15,9 @@ export interface Outgoing {
 /** The server has the message, in as many places as its queue is kept in; or no queue takes what has this key. */
 export type Published = 'kept' | 'returned';
 
+/** So many bytes the system takes from a process at once, however slowly the server reads. */
+const socketTakes = 16_384;
+
 interface Pending {
   resolve(published: Published): void;
   reject(error: unknown): void;
@@ -33,6 +36,8 @@ export class Publisher {
   /** Names messages for their returns, which come with nothing else to know them by. */
   readonly #name = randomBytes(9).toString('base64url');
   readonly #pending = new Map<string, Pending>();
+  /** Bytes that were sent, and may not have arrived. */
+  #unconfirmed = 0;
   #count = 0;
   #opening: Promise<OpenChannel<AmqpConfirmChannel>> | undefined;
   #opened: OpenChannel<AmqpConfirmChannel> | undefined;
@@ -41,6 +46,12 @@ export class Publisher {
   constructor(connection: RabbitConnection, timeout = stepTimeout) {
     this.#connection = connection;
     this.#timeout = timeout;
+  }
+
+  /** All that was published has left for the server, as far as that reads: the system has it, and no longer this process. */
+  get hasSent(): boolean {
+    const { blocked } = this.#connection;
+    return this.#opened?.isOpen === true && blocked === undefined && this.#unconfirmed <= socketTakes;
   }
 
   /** Rejects when it is not known that the server has it. It is sent before this returns if there is a connection. */
@@ -63,7 +74,7 @@ export class Publisher {
     const { exchange = '', key, body, properties } = message;
     const messageId = `${this.#name}.${(this.#count++).toString(36)}`;
     return new Promise((resolve, reject) => {
-      const pending = this.#expect(messageId, { resolve, reject, isReturned: false });
+      const pending = this.#expect(messageId, body.length, { resolve, reject, isReturned: false });
       const isSent = opened.send((channel) =>
         channel.publish(exchange, key, body, { ...properties, mandatory: true, messageId }, (error) =>
           this.#confirmed(pending, error),
@@ -74,7 +85,7 @@ export class Publisher {
   }
 
   /** Counts it until it is settled, one way or another. */
-  #expect(messageId: string, { resolve, reject, isReturned }: Pending): Pending {
+  #expect(messageId: string, bytes: number, { resolve, reject, isReturned }: Pending): Pending {
     const late = () => {
       const { blocked } = this.#connection;
       const why = blocked === undefined ? '' : `: the server takes no messages, because ${blocked}`;
@@ -83,7 +94,7 @@ export class Publisher {
     const timer = setTimeout(late, this.#timeout);
     const over = () => {
       clearTimeout(timer);
-      this.#pending.delete(messageId);
+      if (this.#pending.delete(messageId)) this.#unconfirmed -= bytes;
     };
     const pending: Pending = {
       isReturned,
@@ -97,6 +108,7 @@ export class Publisher {
       },
     };
     this.#pending.set(messageId, pending);
+    this.#unconfirmed += bytes;
     return pending;
   }
 

@@ -10,6 +10,12 @@ export interface ResultStore {
   readonly kind: string;
   readonly features: ResultStoreFeatures;
 
+  /**
+   * All that was put is on its way, ahead of whatever this process writes from now on: if it dies next, its states arrive
+   * all the same, so a delivery is settled without waiting for the answer. Absent where states are kept.
+   */
+  readonly hasSent?: boolean;
+
   /** Connects, so that the first state need not wait for it. Absent where that is of no use. */
   ready?(): Promise<void>;
 

@@ -76,6 +76,10 @@ export class RpcResults implements ResultStore {
     await this.#step(() => this.#publisher.publish({ key: reply.to, body, properties }));
   }
 
+  get hasSent(): boolean {
+    return this.#publisher.hasSent;
+  }
+
   async ready(): Promise<void> {
     this.#checkOpen();
     await this.#publisher.open();

@@ -44,6 +44,11 @@ export class Journal {
     if (keeps) results.ready?.().catch(() => {});
   }
 
+  /** Every state is on its way to the caller, and arrives though the process may die: nobody need wait for that. */
+  get hasSent(): boolean {
+    return this.#app.results.hasSent === true;
+  }
+
   /** Keeps a state, if the task's caller may want it. Resolves when it is kept, or cannot be. */
   async keep(delivery: Delivery, state: StateFacts): Promise<void> {
     if (!this.wants(delivery.message, state)) return;

@@ -43,6 +43,8 @@ export class Slots {
   #busy = 0;
   #turns = 0;
   #whenFree: (() => void)[] = [];
+  /** States that are on their way, of deliveries that were settled meanwhile. */
+  readonly #sending = new Set<Promise<void>>();
   #dead = false;
 
   constructor(parts: {
@@ -85,9 +87,10 @@ export class Slots {
     }
   }
 
-  /** Resolves when every slot is free. */
+  /** Resolves when every slot is free, and every state of what ran there is kept. */
   async allFree(): Promise<void> {
     while (this.#busy > 0) await new Promise<void>((resolve) => this.#whenFree.push(resolve));
+    await Promise.all(this.#sending);
   }
 
   /** As a process that dies: what runs may go on, but nobody hears of it. */
@@ -184,8 +187,8 @@ export class Slots {
   }
 
   /**
-   * The permits go on first; then the state is kept; then the delivery is settled, with the next taken if there is one. The
-   * next waits for none of that where a slot is free for it.
+   * The permits go on first; then the state is kept, or sent; then the delivery is settled, with the next taken if there is
+   * one. The next waits for none of that where a slot is free for it.
    */
   async #finish(delivery: Delivery, ended: Ended): Promise<Turn | undefined> {
     const { outcome, state, leases, returned } = ended;
@@ -197,7 +200,7 @@ export class Slots {
       await this.#keep(delivery, ended);
       return await this.#settlements.settled(delivery, outcome);
     }
-    const kept = isKept ? this.#keep(delivery, ended) : undefined;
+    const kept = isKept ? this.#kept(delivery, ended) : undefined;
     const next = handedOn ?? (this.#doormen.any ? await this.#doormen.claimSlot(leases) : undefined);
     const inTime = kept === undefined || (next === undefined ? await kept : await this.#soon(kept));
     if (next && inTime !== false) return await this.#takeNext(next, { delivery, outcome });
@@ -211,6 +214,15 @@ export class Slots {
     const [only] = leases;
     if (only && leases.length === 1 && only !== but && this.#spares.keep(only, at)) return undefined;
     for (const lease of leases) if (lease !== but) void lease.release();
+  }
+
+  /** Nothing where it need not be waited for, but by whoever stops the worker. */
+  #kept(delivery: Delivery, ended: Ended): Promise<void> | undefined {
+    const kept = this.#keep(delivery, ended);
+    if (ended.told || !this.#journal.hasSent) return kept;
+    this.#sending.add(kept);
+    void kept.then(() => this.#sending.delete(kept));
+    return undefined;
   }
 
   async #keep(delivery: Delivery, { state, told }: Ended): Promise<void> {
