@@ -16,7 +16,7 @@ export interface Outgoing {
 export type Published = 'kept' | 'returned';
 
 /** So many bytes the system takes from a process at once, however slowly the server reads. */
-const socketTakes = 16_384;
+const socketTakes = 8_192;
 
 interface Pending {
   resolve(published: Published): void;
@@ -48,7 +48,10 @@ export class Publisher {
     this.#timeout = timeout;
   }
 
-  /** All that was published has left for the server, as far as that reads: the system has it, and no longer this process. */
+  /**
+   * Whether all that was published has left for the server, or does so in this turn of the event loop: the system has it
+   * then, and no longer this process.
+   */
   get hasSent(): boolean {
     const { blocked } = this.#connection;
     return this.#opened?.isOpen === true && blocked === undefined && this.#unconfirmed <= socketTakes;

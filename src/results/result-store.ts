@@ -11,8 +11,8 @@ export interface ResultStore {
   readonly features: ResultStoreFeatures;
 
   /**
-   * All that was put is on its way, ahead of whatever this process writes from now on: if it dies next, its states arrive
-   * all the same, so a delivery is settled without waiting for the answer. Absent where states are kept.
+   * All that was put leaves this process in this turn of the event loop, and then arrives though the process may die: a
+   * delivery is settled without waiting for the answer. Absent where states are kept.
    */
   readonly hasSent?: boolean;
 

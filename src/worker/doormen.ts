@@ -71,12 +71,15 @@ export class Doormen {
     for (const doorman of this.#doormen.values()) doorman.slotFree();
   }
 
-  /** The lease to run the next message of its room under, if there is one to hand on. */
-  toHandOn(leases: readonly Lease[]): Lease | undefined {
+  /**
+   * The lease to run the next message of its room under, if there is one to hand on. `slotSoon`: the queues are about to
+   * be given another slot, so this one need not be theirs.
+   */
+  toHandOn(leases: readonly Lease[], slotSoon: boolean): Lease | undefined {
     const { locks, consumer, leaving } = this.#host;
     if (leaving.aborted || this.#doormen.size === 0) return undefined;
     const now = locks.clock.now();
-    const most = consumer.idle > 0 ? chain.age : chain.ageWithoutSlot;
+    const most = consumer.idle > 0 || slotSoon ? chain.age : chain.ageWithoutSlot;
     return leases.find((lease) => {
       const age = most * (1 - chain.spread * lease.lot);
       return this.#doormen.has(lease.resource) && mayPassOn(lease, now, age);

@@ -44,7 +44,7 @@ export class Journal {
     if (keeps) results.ready?.().catch(() => {});
   }
 
-  /** Every state is on its way to the caller, and arrives though the process may die: nobody need wait for that. */
+  /** Every state is on its way to its caller, and arrives though this process may die: nobody need wait for that. */
   get hasSent(): boolean {
     return this.#app.results.hasSent === true;
   }

@@ -41,6 +41,8 @@ export class Slots {
   readonly #clock: Clock;
   readonly #settlements: Settlements;
   #busy = 0;
+  /** Of these, those whose delivery is on its way into a room: they are free in a moment. */
+  #parking = 0;
   #turns = 0;
   #whenFree: (() => void)[] = [];
   /** States that are on their way, of deliveries that were settled meanwhile. */
@@ -178,10 +180,12 @@ export class Slots {
     // The room is not kept waiting for the store: whoever stands in line waits for this message to be there.
     if (ended.state) void this.#keep(delivery, ended);
     const ticket = this.#doormen.ticket(terms, delivery.queue);
+    this.#parking++;
     try {
       await ticket.ready;
       return await this.#finish(delivery, { ...ended, state: undefined });
     } finally {
+      this.#parking--;
       ticket.done();
     }
   }
@@ -191,16 +195,16 @@ export class Slots {
    * one. The next waits for none of that where a slot is free for it.
    */
   async #finish(delivery: Delivery, ended: Ended): Promise<Turn | undefined> {
-    const { outcome, state, leases, returned } = ended;
+    const { outcome, state, leases, returned, park } = ended;
     const isKept = !returned && this.#isWanted(delivery, state);
-    const handedOn = this.#doormen.toHandOn(leases);
+    const handedOn = this.#doormen.toHandOn(leases, this.#parking > (park ? 1 : 0));
     this.#giveBack(ended, handedOn);
     if (handedOn && isKept && this.#consumer.takesAlone && this.#consumer.idle > 0) {
       void this.during(() => this.#startNext(handedOn));
       await this.#keep(delivery, ended);
       return await this.#settlements.settled(delivery, outcome);
     }
-    const kept = isKept ? this.#kept(delivery, ended) : undefined;
+    const kept = isKept ? this.#keepOrSend(delivery, ended) : undefined;
     const next = handedOn ?? (this.#doormen.any ? await this.#doormen.claimSlot(leases) : undefined);
     const inTime = kept === undefined || (next === undefined ? await kept : await this.#soon(kept));
     if (next && inTime !== false) return await this.#takeNext(next, { delivery, outcome });
@@ -216,8 +220,8 @@ export class Slots {
     for (const lease of leases) if (lease !== but) void lease.release();
   }
 
-  /** Nothing where it need not be waited for, but by whoever stops the worker. */
-  #kept(delivery: Delivery, ended: Ended): Promise<void> | undefined {
+  /** Nothing where it is sent: whoever stops the worker waits for that, and nobody else. */
+  #keepOrSend(delivery: Delivery, ended: Ended): Promise<void> | undefined {
     const kept = this.#keep(delivery, ended);
     if (ended.told || !this.#journal.hasSent) return kept;
     this.#sending.add(kept);

@@ -1,4 +1,5 @@
-import { expect, it } from 'vitest';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
 import { ResultStoreUnavailableError } from '../../src/errors.js';
 import { openChannel } from '../../src/rabbitmq/channel.js';
 import { RabbitConnection } from '../../src/rabbitmq/connection.js';
@@ -7,11 +8,13 @@ import type { ResultStore } from '../../src/results/result-store.js';
 import { rpcResults } from '../../src/results/rpc.js';
 import { finals, newId, passing, ttl } from '../conformance/result-store/kit.js';
 import { sendingResultStoreSuite } from '../conformance/result-store.js';
+import { runNode } from '../support/program.js';
 import { startProxy } from '../support/proxy.js';
 import { useShared } from '../support/servers/index.js';
 import { until } from '../support/until.js';
 
 const server = useShared('rabbitmq');
+const dies = fileURLToPath(new URL('dies.ts', import.meta.url));
 
 sendingResultStoreSuite('rpc', {
   connect: async () => rpcResults(server.url),
@@ -56,6 +59,59 @@ it('misses nothing that was on its way when its connection was cut', async () =>
 
   await until(async () => (await caller.get(id)) !== undefined);
   await Promise.all([worker.close(), caller.close(), connection.close()]);
+});
+
+describe('has sent what it says it has, though the process is killed', () => {
+  /** The states that a process said it had sent before it was killed. */
+  async function saidBefore(size: number, turns: number, reply: { to: string }) {
+    const connection = new RabbitConnection(rabbitFrom(server.url));
+    const { channel } = await openChannel(connection);
+    const { queue } = await channel.assertQueue(newId());
+    const args = [server.url, reply.to, queue, String(size), String(turns)];
+    const { code, errors } = await runNode(['--import', 'tsx', dies, ...args]);
+    expect([code, errors]).toEqual([null, '']);
+    const said: string[] = [];
+    await channel.consume(queue, (word) => void (word && said.push(String(word.content))), { noAck: true });
+    await until(async () => (await channel.checkQueue(queue)).messageCount === 0);
+    await channel.deleteQueue(queue);
+    await connection.close();
+    return said;
+  }
+
+  it.each([2, 3, 10])('small states, in %i turns of its event loop', async (turns) => {
+    const caller = rpcResults(server.url);
+    const said = await saidBefore(100, turns, await addressOf(caller));
+    expect(said.length).toBeGreaterThan(0);
+    await until(async () => (await Promise.all(said.map((id) => caller.get(id)))).every(Boolean));
+    await caller.close();
+  });
+
+  it('large states, of which it says nothing before they have arrived', async () => {
+    const caller = rpcResults(server.url);
+    expect(await saidBefore(100_000, 3, await addressOf(caller))).toEqual([]);
+    await caller.close();
+  });
+});
+
+it.each([
+  ['before it has connected', async (store: ResultStore) => expect(store.hasSent).toBe(false)],
+  [
+    'while more is on its way than the system takes at once',
+    async (store: ResultStore, to: string) => {
+      await store.ready?.();
+      expect(store.hasSent).toBe(true);
+      const puts = Array.from({ length: 20 }, () =>
+        store.put(newId(), { state: 'done', at: 1, value: 'x'.repeat(1_000) }, ttl, { to }),
+      );
+      expect(store.hasSent).toBe(false);
+      await Promise.all(puts);
+      expect(store.hasSent).toBe(true);
+    },
+  ],
+])('does not say that it has sent all %s', async (_, look) => {
+  const store = rpcResults(server.url);
+  await look(store, 'nobody');
+  await store.close();
 });
 
 it('listens again when somebody has deleted its queue', async () => {

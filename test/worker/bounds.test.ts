@@ -10,6 +10,7 @@ import {
 } from 'lockkeeper';
 import { ManualClock } from 'lockkeeper/testing';
 import { describe, expect, it } from 'vitest';
+import type { Broker, Delivery, Outcome } from '../../src/brokers/broker.js';
 import { CoordinatorUnavailableError } from '../../src/errors.js';
 import type { Coordinator } from '../../src/locks/coordinator.js';
 import type { StoredState } from '../../src/results/result-store.js';
@@ -32,6 +33,43 @@ function slowResults(clock: ManualClock) {
     await settle();
   };
   return { store, answer };
+}
+
+/** Has the broker wait before it parks anything, once it is told to `stall`, until it is told to `go`. */
+function slowParkings(broker: Broker) {
+  let told: Promise<void> | undefined;
+  const parkings = {
+    waiting: 0,
+    go: () => {},
+    stall() {
+      told = new Promise<void>((resolve) => {
+        parkings.go = resolve;
+      });
+    },
+  };
+  const slow = (delivery: Delivery): Delivery => {
+    const settle = delivery.settle.bind(delivery);
+    return Object.assign(delivery, {
+      settle: async (outcome: Outcome) => {
+        if (!told || !('room' in outcome)) return await settle(outcome);
+        parkings.waiting++;
+        await told;
+        return await settle(outcome);
+      },
+    });
+  };
+  const consume = broker.consume.bind(broker);
+  broker.consume = (queues, options) =>
+    consume(queues, { ...options, onDelivery: (delivery) => options.onDelivery(slow(delivery)) });
+  return parkings;
+}
+
+/** The same, as one that sends: it says that all it was given is on its way. */
+function sendingResults(clock: ManualClock) {
+  const { store, answer } = slowResults(clock);
+  const state = { hasSent: true };
+  Object.defineProperty(store, 'hasSent', { get: () => state.hasSent });
+  return { store, answer, state };
 }
 
 /** One task with one permit, whose results are stored when the store is told to answer. */
@@ -57,6 +95,42 @@ function failing(coordinator: Coordinator) {
   });
   return { coordinator: proxy, state };
 }
+
+describe('a chain', () => {
+  /** A worker of two slots has run a locked message for 250 ms. One waits in its room, and more are in the queue. */
+  async function afterLong(second: 'locked' | 'free') {
+    const clock = new ManualClock();
+    const broker = memoryBroker({ clock });
+    const { app, work, settle } = manualApp({ broker }, clock);
+    const parkings = slowParkings(broker);
+    const started = record(app, 'task.started');
+    const [runs, others] = [gate(), gate()];
+    const save = app.task('save', locked('storage'), () => runs.body());
+    const free = app.task('free', () => others.body());
+    await work({ concurrency: 2 });
+    for (let i = 0; i < 2; i++) await save.delay();
+    await settle();
+    expect(await app.broker.depth('default')).toMatchObject({ running: 1, parked: 1 });
+    parkings.stall();
+    for (let i = 0; i < 2; i++) await (second === 'locked' ? save : free).delay();
+    await settle();
+    await clock.advance('250ms');
+    await runs.open(1);
+    const next = started.filter(({ task }) => task === 'save')[1];
+    const { waiting } = parkings;
+    parkings.go();
+    for (let i = 0; i < 4; i++) await Promise.all([others.open(), runs.open()]);
+    return { next, waiting };
+  }
+
+  it('goes on while the other slot only parks a message, though the queue has more', async () => {
+    expect(await afterLong('locked')).toMatchObject({ next: { handedOn: true }, waiting: 1 });
+  });
+
+  it('ends after 200 ms when the other slot runs a body, and the queue has more', async () => {
+    expect(await afterLong('free')).toMatchObject({ next: undefined, waiting: 0 });
+  });
+});
 
 describe('a result store', () => {
   it.each([
@@ -108,6 +182,54 @@ describe('a result store that does not answer', () => {
     await answer();
     expect(await app.broker.depth('default')).toMatchObject({ running: 1 });
     await g.open();
+  });
+
+  it.each([
+    ['is not waited for where it has sent what it was given', true],
+    ['is waited for where it has not', false],
+  ])('%s', async (_, hasSent) => {
+    const clock = new ManualClock();
+    const { store, answer, state } = sendingResults(clock);
+    state.hasSent = hasSent;
+    const { app, work } = manualApp({ results: store }, clock);
+    const g = gate();
+    const task = app.task('t', locked('storage'), () => g.body());
+    const other = app.task('other', () => g.body());
+    await work({ concurrency: 2 });
+    for (const one of [task, task, other]) {
+      await one.delay();
+      await settle();
+    }
+    expect(await app.broker.depth('default')).toMatchObject({ running: 2, parked: 1 });
+
+    await g.open(1);
+
+    expect(g.started).toBe(hasSent ? 3 : 2);
+    expect(await app.broker.depth('default')).toMatchObject({ running: 2, parked: hasSent ? 0 : 1 });
+    await answer();
+    await g.open();
+    expect(g.started).toBe(3);
+  });
+
+  it('is waited for by a worker that stops, though it has sent what it was given', async () => {
+    const clock = new ManualClock();
+    const { store, answer } = sendingResults(clock);
+    const { app, work } = manualApp({ results: store }, clock);
+    const task = app.task('t', async () => 'done');
+    const worker = await work();
+    const result = await task.delay();
+    await settle();
+    expect(await app.broker.depth('default')).toMatchObject({ ready: 0, running: 0 });
+
+    let stopped = false;
+    const stopping = worker.stop().then(() => {
+      stopped = true;
+    });
+    await settle();
+    expect(stopped).toBe(false);
+    await answer();
+    await stopping;
+    expect(await result.get({ timeout: '1s' })).toBe('done');
   });
 
   it('lets what ran and what runs come back when the worker dies, and neither runs beside the other', async () => {
