@@ -18,8 +18,8 @@ async function serve(broker: RabbitmqBroker, queue: string, concurrency: number)
   return { consumer, deliveries };
 }
 
-/** Two messages that two workers parked at once, each in a room that it made for it; then six, one after the other. */
-async function parkInTwoRooms() {
+/** Two messages that two workers parked at once, each in a room that it made for it. */
+async function parkAtOnce(weights: readonly [number, number]) {
   const broker = new RabbitmqBroker(server.url);
   onTestFinished(() => broker.close());
   const queue = newQueue();
@@ -27,7 +27,15 @@ async function parkInTwoRooms() {
   const sent = calls(2);
   await broker.publish(sent, { queue });
   await until(() => hands.every(({ deliveries }) => deliveries.length === 1));
-  await Promise.all(hands.map(async ({ deliveries: [one] }) => one?.settle(parked(one.message))));
+  await Promise.all(
+    hands.map(async ({ deliveries: [one] }, i) => one?.settle(parked(one.message, { weight: weights[i]! }))),
+  );
+  return { broker, queue, hands, sent };
+}
+
+/** The same; then six, one after the other. */
+async function parkInTwoRooms() {
+  const { broker, queue, hands, sent } = await parkAtOnce([1, 1]);
   const later = calls(6);
   for (const message of later) {
     await broker.publish([message], { queue });
@@ -68,3 +76,16 @@ it('a chain of hand-offs goes through both rooms in the same order', async () =>
   expect(taken.slice(0, 2).sort()).toEqual(sent.sort());
   expect(taken.slice(2)).toEqual(later);
 });
+
+it.each([1, 2, 3, 4, 5])(
+  'of two rooms the one is listed that is taken from first (each made at random: %i)',
+  async () => {
+    const { broker, queue } = await parkAtOnce([1, 2]);
+    const { consumer } = await serve(broker, queue, 10);
+    await until(async () => (await consumer.rooms()).length === 1 && consumer.idle === 10);
+    const [{ weight } = { weight: 0 }] = await consumer.rooms();
+
+    expect(await consumer.take(resource, { weight: 3 - weight })).toEqual({ kind: 'other', weight });
+    expect(await consumer.take(resource, { weight })).toMatchObject({ kind: 'taken' });
+  },
+);

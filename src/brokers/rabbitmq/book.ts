@@ -107,6 +107,13 @@ export class Book {
     return rooms.length > 1 ? rooms.sort((a, b) => Number(a.seemsEmpty) - Number(b.seemsEmpty)) : rooms;
   }
 
+  /** All of them: those of the same resource as they are taken from. */
+  get inTurn(): KnownRoom[] {
+    const resources = new Set(this.all.map(({ resource }) => resource));
+    if (resources.size === this.size) return this.all;
+    return [...resources].flatMap((resource) => this.toTakeFrom(resource));
+  }
+
   learn(facts: RoomFacts): KnownRoom {
     const known = this.#rooms.get(facts.name);
     if (known) {

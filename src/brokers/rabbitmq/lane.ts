@@ -209,7 +209,7 @@ export class Lane {
   /** The rooms that have messages. */
   async listRooms(): Promise<Room[]> {
     const listed = new Map<string, Room>();
-    for (const room of this.book.all) {
+    for (const room of this.book.inTurn) {
       const count = await this.rooms.count(room.name);
       if (count === undefined) this.rooms.forget(room.name);
       if (!count || listed.has(room.resource)) continue;
