@@ -51,6 +51,7 @@ type Kind = keyof typeof kinds;
 
 /** A round's tasks are drained in so many parts, in turns: what disturbs one of a tenth of a second does not disturb all. */
 const parts = 4;
+const tasks = Math.ceil(args.tasks / parts);
 
 /** An app with one task, whose body only tells that it runs. */
 function appWith(kind: Kind, body: (index: number) => void) {
@@ -65,8 +66,7 @@ function appWith(kind: Kind, body: (index: number) => void) {
   return { app, work: app.task('work', { limits: limits[kind], ...options }, body) };
 }
 
-async function drain(kind: Kind, tasks: number): Promise<Figures> {
-  const perSecond = (ms: number): number => (tasks / ms) * 1_000;
+async function drain(kind: Kind): Promise<Figures> {
   let left = tasks;
   let allRun!: () => void;
   const bodies = new Promise<void>((resolve) => {
@@ -78,7 +78,7 @@ async function drain(kind: Kind, tasks: number): Promise<Figures> {
 
   const cpu = process.cpuUsage();
   const start = performance.now();
-  await enqueue(work, tasks);
+  await enqueue(work);
   const enqueued = performance.now();
   await createWorker(app, { concurrency: args.concurrency }).start();
   await bodies;
@@ -95,12 +95,14 @@ async function drain(kind: Kind, tasks: number): Promise<Figures> {
   };
 }
 
-async function enqueue(work: Task<[number], void>, tasks: number): Promise<void> {
+async function enqueue(work: Task<[number], void>): Promise<void> {
   for (let from = 0; from < tasks; from += 1_000) {
     const batch = Array.from({ length: Math.min(1_000, tasks - from) }, (_, i): [number] => [from + i]);
     await work.delayMany(batch);
   }
 }
+
+const perSecond = (ms: number): number => (tasks / ms) * 1_000;
 
 async function latency(kind: Kind): Promise<Figures> {
   const calls = args.seconds * 100;
@@ -134,13 +136,8 @@ async function compareLimits(): Promise<void> {
 }
 
 async function compareDrains(): Promise<void> {
-  const tasks = Math.ceil(args.tasks / parts);
   const drained = await alternate(
-    {
-      none: () => drain('none', tasks),
-      shared: () => drain('shared', tasks),
-      own: () => drain('own', tasks),
-    },
+    { none: () => drain('none'), shared: () => drain('shared'), own: () => drain('own') },
     { rounds: args.rounds * parts, warmUp: true },
   );
   for (const kind of Object.keys(kinds) as Kind[]) {

@@ -26,7 +26,12 @@ export const chain = {
 
 /** Whether a grant may serve one more run. */
 export function mayPassOn(lease: Lease, now: number, age: number = chain.age): boolean {
-  return hasTurns(lease) && now - lease.grantedAt < age && lease.check(now);
+  return isWithinBounds(lease, now, age) && lease.check(now);
+}
+
+/** The same, for a lease of which is asked later whether it is held. */
+export function isWithinBounds(lease: Lease, now: number, age: number): boolean {
+  return hasTurns(lease) && now - lease.grantedAt < age;
 }
 
 /** Whether its chain has not ended, whatever the clock says. */

@@ -3,10 +3,9 @@ import { sleep } from '../clock.js';
 import type { Crowd } from '../crowd.js';
 import { ConfigError, CoordinatorUnavailableError, MessageError } from '../errors.js';
 import type { Lease } from '../locks/lease.js';
-import type { PermitHandle } from '../locks/permit.js';
 import type { Terms } from '../locks/terms.js';
 import type { Message } from '../message.js';
-import type { Soon } from '../soon.js';
+import { type Soon, whenThere } from '../soon.js';
 import type { App } from '../tasks/app.js';
 import { misfit } from '../tasks/arguments.js';
 import { RunContext } from '../tasks/context.js';
@@ -78,10 +77,7 @@ export class Runner {
   ): Soon<Ended> {
     try {
       const admission = this.#host.admission.enter(delivery, record, inHand);
-      const ended =
-        admission instanceof Promise
-          ? admission.then((admitted) => this.#admitted(delivery, record, admitted, inHand))
-          : this.#admitted(delivery, record, admission, inHand);
+      const ended = whenThere(admission, (admitted) => this.#admitted(delivery, record, admitted, inHand));
       if (!(ended instanceof Promise)) return ended;
       return ended.catch((error) => this.#notAdmitted(delivery, error, held));
     } catch (error) {
@@ -184,7 +180,7 @@ export class Runner {
     const { journal, app, active } = this.#host;
     const startedAt = app.clock.now();
     // One may have been lost while the next was waited for, or while another body kept the event loop.
-    if (!areHeld(leases, startedAt)) return putBack(delivery, leases);
+    if (!leases.every((lease) => lease.check(startedAt))) return putBack(delivery, leases);
     if (this.#host.isRevoked(delivery.message.id)) return this.#unwanted(delivery, record, leases);
     if (journal.hears('task.started')) this.#tellStarted(delivery, all, leases);
     // Before the body tells of its progress. A store keeps what it is given in the order in which it was asked.
@@ -247,7 +243,7 @@ export class Runner {
   ): ActiveRun {
     const { app, journal, abortGrace } = this.#host;
     const { message } = delivery;
-    const permits = opened(leases, all, startedAt);
+    const permits = leases.map((lease) => lease.open(maxHoldOf(lease, all), giveBack, startedAt));
     const context = new RunContext({
       id: message.id,
       name: message.task,
@@ -294,20 +290,6 @@ function giveBack(lease: Lease): Promise<void> {
   return lease.release();
 }
 
-function areHeld(leases: readonly Lease[], now: number): boolean {
-  for (const lease of leases) if (!lease.check(now)) return false;
-  return true;
-}
-
-/** A handle for each, for the run that begins now. */
-function opened(leases: readonly Lease[], all: readonly Terms[], now: number): readonly PermitHandle[] {
-  if (leases.length === 0) return none;
-  const [only] = leases;
-  if (only && leases.length === 1) return [only.open(maxHoldOf(only, all), giveBack, now)];
-  return leases.map((lease) => lease.open(maxHoldOf(lease, all), giveBack, now));
-}
-
-function maxHoldOf({ resource }: Lease, all: readonly Terms[]): number {
-  for (const terms of all) if (terms.resource === resource) return terms.maxHold;
-  return Number.POSITIVE_INFINITY;
+function maxHoldOf(lease: Lease, all: readonly Terms[]): number {
+  return all.find(({ resource }) => resource === lease.resource)?.maxHold ?? Number.POSITIVE_INFINITY;
 }

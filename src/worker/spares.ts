@@ -1,6 +1,6 @@
 import type { Consumer, Delivery } from '../brokers/broker.js';
 import type { Lease } from '../locks/lease.js';
-import { chain, hasTurns } from '../locks/local-line.js';
+import { chain, hasTurns, isWithinBounds } from '../locks/local-line.js';
 import type { Locks } from '../locks/locks.js';
 import { sameTerms, type Terms } from '../locks/terms.js';
 import type { Doormen } from './doormen.js';
@@ -53,7 +53,7 @@ export class Spares {
     const { consumer, leaving } = this.#host;
     if (!(consumer.more || consumer.expecting) || leaving.aborted) return false;
     if (this.#othersAhead(lease.terms)) return false;
-    if (!hasTurns(lease) || now - lease.grantedAt >= chain.ageWithoutSlot) return false;
+    if (!isWithinBounds(lease, now, chain.ageWithoutSlot)) return false;
     const [kept] = this.#leases;
     if (kept && !isFor(kept, lease.terms)) this.giveBack();
     this.#leases.push(lease);
