@@ -4,7 +4,7 @@ import { benchOf, type Contest } from './coordinators/bench.js';
 import { compareCrews } from './crews/compare.js';
 import { disorder } from './crews/crew.js';
 import { benchArgs, broker, coordinatorOrRedlock } from './support/args.js';
-import { contest, type Shape, waiters } from './support/contest.js';
+import { Contestants, type Shape, waiters } from './support/contest.js';
 import { CountedParts } from './support/counted.js';
 import { newName } from './support/names.js';
 import { atLeast, atMost, type Bars, Report } from './support/report.js';
@@ -120,7 +120,7 @@ async function tasks(shape: Shape): Promise<Figures> {
 
 async function compareTasks(what: string, shape: Shape, barsFor: (raw: Figures) => Bars): Promise<void> {
   const cases = { raw: () => bareTimers(shape), ours: () => tasks(shape) };
-  const { raw, ours } = await alternate(cases, { rounds: args.rounds, warmUp: true });
+  const { raw, ours } = await alternate(cases, { rounds: args.rounds, warmUps: 1 });
   const ratioToRaw = raw.ratio('makespanMs', ours);
   report.row(`${what}: bare timers`, raw.medians);
   report.row(`${what}: tasks`, { ...ours.medians, ratioToRaw }, barsFor(raw.medians));
@@ -134,12 +134,14 @@ function namesOf(...contests: Contest[]): string[] {
 }
 
 async function compareDirect(what: string, shape: Shape, rivals: Contest): Promise<void> {
-  const cases = namesOf(rivals).map(
-    (name) => [name, () => contest(bench, name, args.coordinator, shape)] as const,
+  const all = Object.fromEntries(
+    namesOf(rivals).map((name) => [name, new Contestants(bench, name, args.coordinator)]),
   );
-  const all = await alternate(Object.fromEntries(cases), { rounds: args.rounds });
-  const [first] = Object.values(all);
-  for (const [name, rounds] of Object.entries(all)) {
+  const cases = Object.entries(all).map(([name, one]) => [name, () => one.round(shape)] as const);
+  const measured = await alternate(Object.fromEntries(cases), { rounds: args.rounds, warmUps: 1 });
+  for (const one of Object.values(all)) one.end();
+  const [first] = Object.values(measured);
+  for (const [name, rounds] of Object.entries(measured)) {
     const ratioToPeer = (first as Rounds).ratio('makespanMs', rounds);
     report.row(`${what}: ${name}`, { ...rounds.medians, ratioToPeer }, rivals.bars[name] ?? {});
   }

@@ -2,7 +2,7 @@ import { startRedis } from '../../test/support/servers/index.js';
 import { atLeast, atMost, type Report } from '../support/report.js';
 import { alternate, type Figures } from '../support/rounds.js';
 import { celeryRound, hasCelery } from './celery.js';
-import { crewRound, type Load, type Where } from './crew.js';
+import { Crew, type Load, type Where } from './crew.js';
 import { bullMq, ours } from './publishers.js';
 
 interface CompareArgs extends Where {
@@ -17,16 +17,23 @@ const programs = {
   bullMq: new URL('./classic.ts', import.meta.url),
 };
 
+/** Of each case. A compiler needs to have seen some thousands of tasks. */
+const warmUps = 3;
+
 /** Two processes of 25 slots, and the classic pattern beside them, which takes its time: it has one round. */
 export async function compareCrews(report: Report, args: CompareArgs): Promise<void> {
   const { broker, rounds } = args;
   const where = { broker, coordinator: args.coordinator === 'memory' ? broker : args.coordinator };
-  const round = (load: Load) => () => crewRound(programs.ours, ours, where, load);
-  const measured = await alternate({ half: round(half), mutex: round(mutex) }, { rounds });
+  const crew = new Crew(programs.ours, ours);
+  const round = (load: Load) => () => crew.round(where, load);
+  const measured = await alternate({ half: round(half), mutex: round(mutex) }, { rounds, warmUps });
+  crew.end();
+  report.row('500 x 50 ms, capacity 10: two workers, just started', measured.half.first);
   report.row('500 x 50 ms, capacity 10: two workers', measured.half.medians, {
     capacityUsed: atLeast(broker.startsWith('redis') ? 0.95 : 0.92),
     deliveriesPerTask: atMost(2),
   });
+  report.row('500 x 5 ms, mutex: two workers, just started', measured.mutex.first);
   report.row('500 x 5 ms, mutex: two workers', measured.mutex.medians);
 
   const tell = (what: string, classic: Figures) => {
@@ -34,7 +41,9 @@ export async function compareCrews(report: Report, args: CompareArgs): Promise<v
     report.row(`500 x 50 ms, capacity 10: ${what}, 1 s`, { ...classic, classicToOurs });
   };
   if (broker.startsWith('redis') && where.coordinator === broker) {
-    tell('BullMQ and redis-semaphore', await crewRound(programs.bullMq, bullMq, where, half));
+    const rivals = new Crew(programs.bullMq, bullMq);
+    tell('BullMQ and redis-semaphore', await rivals.round(where, half));
+    rivals.end();
   }
   if (where.coordinator.startsWith('zk') && hasCelery()) {
     tell('Celery and kazoo', await counting(broker, (tallies) => celeryRound(where, half, tallies)));

@@ -39,21 +39,30 @@ export interface Publisher {
 
 const workers = 2;
 
-/** One round: workers of 25 slots each, which are there before the messages. */
-export async function crewRound(
-  program: URL,
-  publisher: Publisher,
-  where: Where,
-  load: Load,
-): Promise<Figures> {
-  const part: Part = { ...where, ...load, name: newName('crew'), slots: 25 };
-  const children = Array.from({ length: workers }, () => startProgram(program));
-  await Promise.all(children.map((child) => told(child, part)));
-  const over = allDone(children, load.tasks);
-  await publisher.publish(part);
-  await over;
-  const deeds = await Promise.all(children.map((child) => told<Deeds>(child, 'end')));
-  return figuresOf(deeds, load);
+/** Workers of 25 slots each. They live from round to round, as workers do, with an app and a queue of its own for each. */
+export class Crew {
+  readonly #members: readonly ChildProcess[];
+  readonly #publisher: Publisher;
+
+  constructor(program: URL, publisher: Publisher) {
+    this.#members = Array.from({ length: workers }, () => startProgram(program));
+    this.#publisher = publisher;
+  }
+
+  /** One round. They are there before the messages. */
+  async round(where: Where, load: Load): Promise<Figures> {
+    const part: Part = { ...where, ...load, name: newName('crew'), slots: 25 };
+    await Promise.all(this.#members.map((member) => told(member, part)));
+    const over = allDone(this.#members, load.tasks);
+    await this.#publisher.publish(part);
+    await over;
+    const deeds = await Promise.all(this.#members.map((member) => told<Deeds>(member, 'end')));
+    return figuresOf(deeds, load);
+  }
+
+  end(): void {
+    for (const member of this.#members) member.disconnect();
+  }
 }
 
 /** Each tells of every body that has ended. */
@@ -127,15 +136,14 @@ export class Diary {
 
 const now = () => performance.timeOrigin + performance.now();
 
-/** A worker that is opened by its part, and tells of itself when it is told to end. */
+/** A worker for one round after another: it is opened by its part, and tells of itself when it is told to end. */
 export function serve(open: (part: Part) => Promise<() => Promise<Deeds>>): void {
-  process.once('message', (part: Part) => {
-    void open(part).then((end) => {
-      process.once(
-        'message',
-        () => void end().then((deeds) => process.send?.(deeds, () => process.disconnect())),
-      );
-      process.send?.('ready');
-    });
+  let end: (() => Promise<Deeds>) | undefined;
+  process.on('message', (part: Part | 'end') => {
+    void (async () => {
+      if (part !== 'end') end = await open(part);
+      process.send?.(part === 'end' ? await end?.() : 'ready');
+    })();
   });
+  process.once('disconnect', () => process.exit());
 }

@@ -1,14 +1,18 @@
-/** A process of a contest: it is told its part, opens what it needs, and begins at the word. */
+/** A process of a contest: it is told its part in each round, opens what it needs, and begins at the word. */
+import { once } from 'node:events';
 import { benchOf } from '../coordinators/bench.js';
 import type { Outcome, Part } from './contest.js';
 
-process.once('message', (part: Part) => void play(part));
+process.on('message', (message: Part | 'go') => {
+  if (message !== 'go') void play(message);
+});
+process.once('disconnect', () => process.exit());
 
 async function play(part: Part): Promise<void> {
   const bench = await benchOf(part.url);
   const holding = await bench[part.contest].contenders[part.contender]?.(part);
   if (!holding) throw new Error(`Nobody is called "${part.contender}"`);
-  const go = new Promise((resolve) => process.once('message', resolve));
+  const go = once(process, 'message');
   process.send?.('ready');
   await go;
 
@@ -36,5 +40,5 @@ async function play(part: Part): Promise<void> {
   const requests = (await holding.requests?.()) ?? counted();
   const outcome: Outcome = { worked, waits, first: timeOrigin + first, last, requests };
   await holding.close();
-  process.send?.(outcome, () => process.disconnect());
+  process.send?.(outcome);
 }

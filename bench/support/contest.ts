@@ -2,6 +2,7 @@
  * Many who want the same resource, in processes of their own: each process runs the same number of loops, and each loop
  * asks for the resource again as soon as it has given it back.
  */
+import type { ChildProcess } from 'node:child_process';
 import type { CoordinatorBench } from '../coordinators/bench.js';
 import { newName } from './names.js';
 import { type Figures, quantile } from './rounds.js';
@@ -52,28 +53,40 @@ export interface Outcome {
 
 export const waiters = 200;
 
-/** One round: so many holds in all, by waiters of a contender in several processes that begin at once. */
-export async function contest(
-  { processes }: CoordinatorBench,
-  contender: string,
-  url: string,
-  shape: Shape,
-): Promise<Figures> {
-  const { holds, ms, capacity } = shape;
-  const part: Part = {
-    url,
-    resource: newName('contended'),
-    capacity,
-    contest: capacity === 1 ? 'mutexes' : 'semaphores',
-    contender,
-    ms,
-    loops: waiters / processes,
-    holds: holds / processes,
-  };
-  const children = Array.from({ length: processes }, () => startProgram(program));
-  await Promise.all(children.map((child) => told(child, part)));
-  const outcomes = await Promise.all(children.map((child) => told<Outcome>(child, 'go')));
-  return figuresOf(outcomes, shape);
+/** Waiters of a contender, in processes that live from round to round. */
+export class Contestants {
+  readonly #members: readonly ChildProcess[];
+  readonly #contender: string;
+  readonly #url: string;
+
+  constructor({ processes }: CoordinatorBench, contender: string, url: string) {
+    this.#members = Array.from({ length: processes }, () => startProgram(program));
+    this.#contender = contender;
+    this.#url = url;
+  }
+
+  /** One round: so many holds in all, of a resource of its own. They begin at once. */
+  async round(shape: Shape): Promise<Figures> {
+    const { holds, ms, capacity } = shape;
+    const members = this.#members;
+    const part: Part = {
+      url: this.#url,
+      resource: newName('contended'),
+      capacity,
+      contest: capacity === 1 ? 'mutexes' : 'semaphores',
+      contender: this.#contender,
+      ms,
+      loops: waiters / members.length,
+      holds: holds / members.length,
+    };
+    await Promise.all(members.map((member) => told(member, part)));
+    const outcomes = await Promise.all(members.map((member) => told<Outcome>(member, 'go')));
+    return figuresOf(outcomes, shape);
+  }
+
+  end(): void {
+    for (const member of this.#members) member.disconnect();
+  }
 }
 
 const program = new URL('./contender.ts', import.meta.url);
