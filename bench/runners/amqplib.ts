@@ -1,6 +1,6 @@
 import amqplib from 'amqplib';
 import { newName } from '../support/names.js';
-import { Countdown, inThousands, type Runner, timeCalls } from './runner.js';
+import { Countdown, inThousands, type Runner } from './runner.js';
 
 /**
  * amqplib and nothing else: a quorum queue, as many messages in hand as there are slots, each read and acknowledged by itself.
@@ -41,18 +41,9 @@ export function rawAmqplib(url: string): Runner {
       await channel.checkQueue(queue);
       await channel.close();
     },
-    latencies: async (calls, pause) => {
-      let consuming: ReturnType<typeof consume> | undefined;
-      const latencies = await timeCalls(
-        calls,
-        pause,
-        (index) => publish([index]),
-        (begun) => {
-          consuming = consume(50, begun);
-        },
-      );
-      await (await consuming)?.close();
-      return latencies;
+    serve: async (begun) => {
+      await consume(50, begun);
+      return (index) => publish([index]);
     },
     close: async () => {
       const { connection } = await opening;

@@ -1,6 +1,6 @@
 import Queue from 'bee-queue';
 import { newName } from '../support/names.js';
-import { Countdown, inThousands, type Runner, timeCalls } from './runner.js';
+import { Countdown, inThousands, type Runner } from './runner.js';
 
 /** bee-queue: jobs are removed as they succeed, and neither sent nor heard of. */
 export function beeQueue(url: string): Runner {
@@ -13,6 +13,8 @@ export function beeQueue(url: string): Runner {
   };
   const name = newName('bee');
   const publisher = new Queue<{ index: number }>(name, { ...options, isWorker: false });
+
+  let serving: Queue | undefined;
 
   const start = (concurrency: number, body: (index: number) => void) => {
     const worker = new Queue<{ index: number }>(name, options);
@@ -31,15 +33,13 @@ export function beeQueue(url: string): Runner {
       await all.over;
       await worker.close();
     },
-    latencies: async (calls, pause) => {
-      let worker!: Queue;
-      const call = (index: number) => publisher.createJob({ index }).save();
-      const latencies = await timeCalls(calls, pause, call, (begun) => {
-        worker = start(50, begun);
-      });
-      await worker.close();
-      return latencies;
+    serve: async (begun) => {
+      serving = start(50, begun);
+      return (index) => publisher.createJob({ index }).save();
     },
-    close: () => publisher.close(),
+    close: async () => {
+      await serving?.close();
+      await publisher.close();
+    },
   };
 }

@@ -1,6 +1,6 @@
 import { Queue, Worker } from 'bullmq';
 import { newName } from '../support/names.js';
-import { Countdown, inThousands, type Runner, timeCalls } from './runner.js';
+import { Countdown, inThousands, type Runner } from './runner.js';
 
 /** BullMQ: jobs are removed as they end, and nothing is kept of its events. */
 export function bullmq(url: string): Runner {
@@ -9,6 +9,8 @@ export function bullmq(url: string): Runner {
   const name = newName('bull');
   const opts = { removeOnComplete: true, removeOnFail: true };
   const queue = new Queue(name, { connection, streams: { events: { maxLen: 0 } } });
+
+  let serving: Worker | undefined;
 
   const start = (concurrency: number, body: (index: number) => void) => {
     return new Worker<{ index: number }>(name, async ({ data }) => body(data.index), {
@@ -28,15 +30,13 @@ export function bullmq(url: string): Runner {
       await all.over;
       await worker.close();
     },
-    latencies: async (calls, pause) => {
-      let worker!: Worker;
-      const call = (index: number) => queue.add('work', { index }, opts);
-      const latencies = await timeCalls(calls, pause, call, (begun) => {
-        worker = start(50, begun);
-      });
-      await worker.close();
-      return latencies;
+    serve: async (begun) => {
+      serving = start(50, begun);
+      return (index) => queue.add('work', { index }, opts);
     },
-    close: () => queue.close(),
+    close: async () => {
+      await serving?.close();
+      await queue.close();
+    },
   };
 }

@@ -1,7 +1,7 @@
 import { createApp, createWorker, locked } from 'lockkeeper';
 import { newName } from '../support/names.js';
 import { settled } from '../support/until.js';
-import { Countdown, inThousands, type Runner, timeCalls } from './runner.js';
+import { Countdown, inThousands, type Runner } from './runner.js';
 
 /** The limits that a task has. */
 export const limits = {
@@ -29,19 +29,10 @@ export function lockkeeper(broker: string, coordinator: string, kind: keyof type
       await settled(app, queue);
       await worker.stop();
     },
-    latencies: async (calls, pause) => {
-      const worker = createWorker(app, { concurrency: 50, queues: [queue] });
-      await worker.start();
-      const latencies = await timeCalls(
-        calls,
-        pause,
-        (index) => work.delay(index),
-        (begun) => {
-          body = begun;
-        },
-      );
-      await worker.stop();
-      return latencies;
+    serve: async (begun) => {
+      body = begun;
+      await createWorker(app, { concurrency: 50, queues: [queue] }).start();
+      return (index) => work.delay(index);
     },
     close: () => app.close(),
   };

@@ -4,7 +4,7 @@ import { rawAmqplib } from './amqplib.js';
 import { beeQueue } from './bee-queue.js';
 import { bullmq } from './bullmq.js';
 import { limits, lockkeeper } from './lockkeeper.js';
-import type { Runner } from './runner.js';
+import { type Runner, Stopwatch } from './runner.js';
 import { streams } from './streams.js';
 
 /** What a runner is told to do. */
@@ -33,12 +33,13 @@ const runner =
   name in limits ? lockkeeper(url, coordinator, name as keyof typeof limits) : peers[name]?.(url);
 if (!runner) throw new Error(`Nothing is called "${name}"`);
 
+let stopwatch: Stopwatch | undefined;
+
 process.on('message', (order: Order) => void obey(order, runner));
 process.once('disconnect', () => void runner.close().then(() => process.exit()));
 
 async function obey(order: Order, of: Runner): Promise<void> {
-  const told = 'tasks' in order ? await drain(order, of) : await of.latencies(order.calls, order.pause);
-  process.send?.(told);
+  process.send?.('tasks' in order ? await drain(order, of) : await latencies(order, of));
 }
 
 /**
@@ -52,4 +53,10 @@ async function drain({ tasks, concurrency }: Drain, of: Runner): Promise<Figures
   const ms = performance.now() - start;
   const { user, system } = process.cpuUsage(before);
   return { drainedPerSecond: (tasks / ms) * 1_000, workerCpuUsPerTask: (user + system) / tasks };
+}
+
+/** Nothing is drained any more by then: the worker stays. */
+function latencies({ calls, pause }: Calls, of: Runner): Promise<readonly number[]> {
+  stopwatch ??= new Stopwatch(of);
+  return stopwatch.time(calls, pause);
 }

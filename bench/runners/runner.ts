@@ -1,11 +1,14 @@
+type Begun = (index: number) => void;
+type Call = (index: number) => Promise<unknown>;
+
 /** Something that runs tasks over a server, in a process of its own. Its tasks do nothing, and nothing is kept of them. */
 export interface Runner {
   /** Enqueues so many. */
   fill(tasks: number): Promise<void>;
   /** Works off so many by one worker with these slots. Resolves when the last has ended. */
   drain(tasks: number, concurrency: number): Promise<void>;
-  /** Milliseconds from the call of a task to its body, for each: one call after the other, `pause` ms apart. */
-  latencies(calls: number, pause: number): Promise<number[]>;
+  /** A worker of 50 slots, which stays until `close`, and tells of each body as it begins. What is resolved calls a task. */
+  serve(begun: Begun): Promise<Call>;
   close(): Promise<void>;
 }
 
@@ -16,30 +19,32 @@ export async function inThousands(tasks: number, enqueue: (indices: number[]) =>
   }
 }
 
-/** Calls `call` so often, and tells how long each took until `began` was called with its index. */
-export async function timeCalls(
-  calls: number,
-  pause: number,
-  call: (index: number) => Promise<unknown>,
-  onBegun: (begun: (index: number) => void) => void,
-): Promise<number[]> {
-  const sent: number[] = [];
-  const latencies: number[] = [];
-  let all!: () => void;
-  const over = new Promise<void>((resolve) => {
-    all = resolve;
-  });
-  onBegun((index) => {
-    latencies.push(performance.now() - (sent[index] ?? 0));
-    if (latencies.length === calls) all();
-  });
-  for (let index = 0; index < calls; index++) {
-    await new Promise((resolve) => setTimeout(resolve, pause));
-    sent.push(performance.now());
-    await call(index);
+/** Times how long tasks take from the call to the body. */
+export class Stopwatch {
+  readonly #call: Promise<Call>;
+  #sent: number[] = [];
+  #latencies: number[] = [];
+  #over = new Countdown(0);
+
+  constructor(runner: Runner) {
+    this.#call = runner.serve((index) => {
+      this.#latencies.push(performance.now() - (this.#sent[index] ?? 0));
+      this.#over.one();
+    });
   }
-  await over;
-  return latencies;
+
+  /** Milliseconds of each, one call after the other, `pause` ms apart. */
+  async time(calls: number, pause: number): Promise<readonly number[]> {
+    const call = await this.#call;
+    [this.#sent, this.#latencies, this.#over] = [[], [], new Countdown(calls)];
+    for (let index = 0; index < calls; index++) {
+      await new Promise((resolve) => setTimeout(resolve, pause));
+      this.#sent.push(performance.now());
+      await call(index);
+    }
+    await this.#over.over;
+    return this.#latencies;
+  }
 }
 
 /** Resolves when `one` was called so often. */

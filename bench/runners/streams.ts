@@ -1,6 +1,6 @@
 import { Redis } from 'ioredis';
 import { newName } from '../support/names.js';
-import { inThousands, type Runner, timeCalls } from './runner.js';
+import { inThousands, type Runner } from './runner.js';
 
 type Entry = [id: string, fields: string[]];
 
@@ -10,6 +10,7 @@ type Entry = [id: string, fields: string[]];
  */
 export function streams(url: string): Runner {
   const redis = new Redis(url);
+  const publisher = redis.duplicate();
   const stream = newName('raw');
 
   const text = (index: number) =>
@@ -50,13 +51,13 @@ export function streams(url: string): Runner {
   return {
     fill: (tasks) => inThousands(tasks, add),
     drain: (tasks, concurrency) => work(tasks, concurrency, () => {}),
-    latencies: async (calls, pause) => {
-      const publisher = redis.duplicate();
-      const call = (index: number) => publisher.xadd(stream, '*', 'm', text(index));
-      const latencies = await timeCalls(calls, pause, call, (begun) => void work(calls, 50, begun));
-      publisher.disconnect();
-      return latencies;
+    serve: async (begun) => {
+      // Its reads end when it is closed.
+      void work(Number.POSITIVE_INFINITY, 50, begun).catch(() => {});
+      return (index) => publisher.xadd(stream, '*', 'm', text(index));
     },
-    close: async () => redis.disconnect(),
+    close: async () => {
+      for (const one of [redis, publisher]) one.disconnect();
+    },
   };
 }
