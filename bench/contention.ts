@@ -120,7 +120,7 @@ async function tasks(shape: Shape): Promise<Figures> {
 
 async function compareTasks(what: string, shape: Shape, barsFor: (raw: Figures) => Bars): Promise<void> {
   const cases = { raw: () => bareTimers(shape), ours: () => tasks(shape) };
-  const { raw, ours } = await alternate(cases, { rounds: args.rounds, warmUps: 1 });
+  const { raw, ours } = await alternate(cases, { rounds: args.rounds, warmUp: true });
   const ratioToRaw = raw.ratio('makespanMs', ours);
   report.row(`${what}: bare timers`, raw.medians);
   report.row(`${what}: tasks`, { ...ours.medians, ratioToRaw }, barsFor(raw.medians));
@@ -138,7 +138,7 @@ async function compareDirect(what: string, shape: Shape, rivals: Contest): Promi
     namesOf(rivals).map((name) => [name, new Contestants(bench, name, args.coordinator)]),
   );
   const cases = Object.entries(all).map(([name, one]) => [name, () => one.round(shape)] as const);
-  const measured = await alternate(Object.fromEntries(cases), { rounds: args.rounds, warmUps: 1 });
+  const measured = await alternate(Object.fromEntries(cases), { rounds: args.rounds, warmUp: true });
   for (const one of Object.values(all)) one.end();
   const [first] = Object.values(measured);
   for (const [name, rounds] of Object.entries(measured)) {

@@ -138,7 +138,7 @@ async function compareLimits(): Promise<void> {
 async function compareDrains(): Promise<void> {
   const drained = await alternate(
     { none: () => drain('none'), shared: () => drain('shared'), own: () => drain('own') },
-    { rounds: args.rounds * parts, warmUps: 1 },
+    { rounds: args.rounds * parts, warmUp: true },
   );
   for (const kind of Object.keys(kinds) as Kind[]) {
     const ratios = {

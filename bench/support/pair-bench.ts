@@ -41,7 +41,7 @@ function measured(cases: PairCases, keys: number, { pairs, rounds }: PairArgs) {
     const all = Array.from({ length: keys }, one.pairFor);
     return [name, () => measure(all, each)] as const;
   });
-  return alternate(Object.fromEntries(measures), { rounds, warmUps: 1 });
+  return alternate(Object.fromEntries(measures), { rounds, warmUp: true });
 }
 
 function tell(rounds: Record<string, Rounds>, keys: number, bench: PairBench, report: Report): void {

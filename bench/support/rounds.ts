@@ -5,13 +5,10 @@ export type Figures = Readonly<Record<string, number>>;
 
 /** All rounds of a case. */
 export class Rounds {
-  /** Of the very first, which warms up when any does. */
-  readonly first: Figures;
   readonly #rounds: readonly Figures[];
 
-  constructor(rounds: readonly Figures[], warmUps = 0) {
-    this.first = rounds[0] ?? {};
-    this.#rounds = rounds.slice(warmUps);
+  constructor(rounds: readonly Figures[]) {
+    this.#rounds = rounds;
   }
 
   /** The median of each figure. */
@@ -33,24 +30,25 @@ export class Rounds {
 
 /**
  * Runs each case once a round, so that whatever else the machine does falls on all of them alike, and each round begins
- * with another case, so that what one leaves behind is not always the same one's to clear. There are `warmUps` rounds
- * more, which come first and are not counted.
+ * with another case, so that what one leaves behind is not always the same one's to clear. With `warmUp` there is one
+ * round more, which is not counted.
  */
 export async function alternate<C extends string>(
   cases: Readonly<Record<C, () => Promise<Figures>>>,
-  { rounds, warmUps = 0 }: { rounds: number; warmUps?: number },
+  { rounds, warmUp = false }: { rounds: number; warmUp?: boolean },
 ): Promise<Record<C, Rounds>> {
   const names = Object.keys(cases) as C[];
   const measured = new Map(names.map((name): [C, Figures[]] => [name, []]));
-  for (let round = -warmUps; round < rounds; round++) {
+  for (let round = warmUp ? -1 : 0; round < rounds; round++) {
     for (const name of names) {
       showProgress(`${round < 0 ? 'warming up' : `round ${round + 1} of ${rounds}`}: ${name}`);
-      measured.get(name)?.push(await cases[name]());
+      const figures = await cases[name]();
+      if (round >= 0) measured.get(name)?.push(figures);
     }
     names.push(...names.splice(0, 1));
   }
   showProgress('');
-  const all = [...measured].map(([name, figures]) => [name, new Rounds(figures, warmUps)] as const);
+  const all = [...measured].map(([name, figures]) => [name, new Rounds(figures)] as const);
   return Object.fromEntries(all) as Record<C, Rounds>;
 }
 
