@@ -25,14 +25,16 @@ bare timers that take turns.
   invertedPairs            pairs of tasks that started in the wrong order
   ratioToRaw               the time of the bare timers, to ours
 
-Over a broker on a server the two workers are processes, and beside them is the classic pattern, in one round: a worker that
-tries for a semaphore, and sends the task back for a second when it is refused. That is BullMQ with redis-semaphore and
+Over a broker on a server the two workers are processes. Their first round is told by itself, for V8 has yet to compile what
+they run; the others come when they have worked off 10,000 tasks. Beside them is the classic pattern, in one round: a worker
+that tries for a semaphore, and sends the task back for a second when it is refused. That is BullMQ with redis-semaphore and
 moveToDelayed, and Celery with kazoo and countdown=1 where both are installed and ZooKeeper keeps the limits.
 
   classicToOurs            the time of the classic pattern, to ours
 
 With --direct there is no runner: ${waiters} waiters hold the resource in turns, beside what else can be had on the same
-coordinator. On a server there are two processes of them, and four times the holds of a capacity, of 20 ms each.
+coordinator. On a server there are two processes of them, and four times the holds of a capacity, of 20 ms each. One round
+more comes first and is not counted.
 
   coordinatorCallsPerTask  requests to the server, for each hold
   latencyP50Ms             from asking to holding

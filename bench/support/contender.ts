@@ -8,6 +8,9 @@ process.on('message', (message: Part | 'go') => {
 });
 process.once('disconnect', () => process.exit());
 
+/** Requests of this process, in all rounds. */
+let counted: (() => number) | undefined;
+
 async function play(part: Part): Promise<void> {
   const bench = await benchOf(part.url);
   const holding = await bench[part.contest].contenders[part.contender]?.(part);
@@ -16,7 +19,8 @@ async function play(part: Part): Promise<void> {
   process.send?.('ready');
   await go;
 
-  const counted = bench.countRequests();
+  counted ??= bench.countRequests();
+  const before = counted();
   await holding.requests?.();
   const waits: number[] = [];
   let [worked, first, begun] = [0, 0, 0];
@@ -37,7 +41,7 @@ async function play(part: Part): Promise<void> {
 
   const { timeOrigin } = performance;
   const last = timeOrigin + performance.now();
-  const requests = (await holding.requests?.()) ?? counted();
+  const requests = (await holding.requests?.()) ?? counted() - before;
   const outcome: Outcome = { worked, waits, first: timeOrigin + first, last, requests };
   await holding.close();
   process.send?.(outcome);
