@@ -1,4 +1,6 @@
 import type { Room } from '../broker.js';
+import { Alarm } from './alarm.js';
+import { Certainty } from './certainty.js';
 import { type FetchReply, type Handed, handedFrom, handedIn, type TakenReply } from './handed.js';
 import type { BeatAnswer } from './heart.js';
 import { beatAnswer, Membership, type MembershipHost } from './membership.js';
@@ -44,15 +46,7 @@ export interface LaneHost {
   onError(error: unknown): void;
 }
 
-/**
- * One worker in one queue, and the steps it takes there.
- *
- * When the answer of a step that hands something out is not heard, there may be messages in this worker's hands that it
- * does not know of. Before it fetches or takes again it tells what it knows of, and the rest goes back to the queue: that
- * is when nothing is on its way, so that it knows of all that it may know of. Steps arrive in the order in which they are
- * sent, also those whose answer nobody waits for any more, and a connection that was lost has brought what it will bring
- * when the next one is ready. That may be wrong, with a proxy between; so it tells with every few beats, too.
- */
+/** One worker in one queue, and the steps it takes there. */
 export class Lane implements MembershipHost {
   readonly queue: RedisQueue;
   readonly lease: number;
@@ -64,13 +58,15 @@ export class Lane implements MembershipHost {
   #turns = 0;
   /** On the monotonic clock, in ms: a room may be untended from then on. */
   #untendedAt = 0;
-  #dueTimer: { readonly at: number; readonly timer: NodeJS.Timeout } | undefined;
+  /** When a message is due. */
+  readonly #due = new Alarm(() => void this.#look());
   #beatAnswer: BeatAnswer | undefined;
-  /** Steps under way that hand something out. */
-  #handing = 0;
-  #whenNoneHands: (() => void)[] = [];
-  #isInDoubt = false;
-  #auditing: Promise<void> | undefined;
+  readonly #certainty = new Certainty({
+    tell: () => this.#membership.step(living.audit, this.#host.handles(this)),
+    onDoubt: () => {
+      this.quiet = false;
+    },
+  });
 
   constructor(queue: RedisQueue, host: LaneHost) {
     this.queue = queue;
@@ -95,8 +91,7 @@ export class Lane implements MembershipHost {
 
   /** What it has may not be what it knows of, and what was told may not have been heard. */
   doubt(): void {
-    this.#isInDoubt = true;
-    this.quiet = false;
+    this.#certainty.doubt();
   }
 
   /** The connection is there again. */
@@ -113,7 +108,7 @@ export class Lane implements MembershipHost {
     { wanted, settlements = [], beat }: FetchOptions,
     receive: (handed: Handed[] | undefined) => void,
   ): Promise<void> {
-    return this.#handOut(async () => {
+    return this.#certainty.handOut(async () => {
       const { number } = this;
       const wakes = this.#wakes;
       const beating = beat ? [this.lease, beat.mayBury ? 1 : 0] : [0, 0];
@@ -124,7 +119,7 @@ export class Lane implements MembershipHost {
       if (wanted > 0) this.quiet = isIdle === 1 && wakes === this.#wakes;
       if (isIdle === 1) this.#untendedAt = momentIn(untended);
       if (beat) this.#beatAnswer = beatAnswer(others);
-      this.dueIn(due);
+      this.#due.in(due);
       receive(handedIn(reply as FetchReply));
     });
   }
@@ -132,7 +127,7 @@ export class Lane implements MembershipHost {
   /** Ends deliveries. False when this worker counts as dead: then nothing was done. */
   async settle(settlements: readonly Settlement[]): Promise<boolean> {
     const reply = await this.#membership.step(delivering.settle, argumentsOf(settlements));
-    if (reply) this.dueIn(reply[1]);
+    if (reply) this.#due.in(reply[1]);
     return reply !== undefined;
   }
 
@@ -142,13 +137,13 @@ export class Lane implements MembershipHost {
     settlements: readonly Settlement[],
     receive: Receive<T>,
   ): Promise<T> {
-    return this.#handOut(async () => {
+    return this.#certainty.handOut(async () => {
       const { number } = this;
       const args = [this.#turn(), resource, weight, ...argumentsOf(settlements)];
       const reply = await this.#membership.step(delivering.take, args);
       if (!reply || number !== this.number) return receive(this, { kind: 'void' });
       const [, due, handle, isRevoked, card] = reply as TakenReply;
-      this.dueIn(due);
+      this.#due.in(due);
       if (card !== undefined) {
         return receive(this, { kind: 'taken', handed: handedFrom(String(handle), card, isRevoked === 1) });
       }
@@ -180,21 +175,8 @@ export class Lane implements MembershipHost {
 
   /** Gives back what it does not know of. It is not woken any more, until it fetches again. */
   async audit(): Promise<void> {
-    this.#isInDoubt = true;
-    await this.#becomeCertain();
-  }
-
-  /** A message is due in so many ms, or never when that is below 0. */
-  dueIn(ms: number): void {
-    if (ms < 0) return;
-    const at = performance.now() + ms;
-    if (this.#dueTimer && this.#dueTimer.at <= at) return;
-    clearTimeout(this.#dueTimer?.timer);
-    const timer = setTimeout(() => {
-      this.#dueTimer = undefined;
-      void this.#look();
-    }, ms);
-    this.#dueTimer = { at, timer: timer.unref() };
+    this.doubt();
+    await this.#certainty.become();
   }
 
   /** This worker was woken and has no slot: somebody else may have one. */
@@ -204,13 +186,13 @@ export class Lane implements MembershipHost {
 
   /** Leaves. What is in hand goes to others at once. */
   async leave(): Promise<void> {
-    clearTimeout(this.#dueTimer?.timer);
+    this.#due.stop();
     await this.#membership.leave();
   }
 
   /** Does nothing any more, and says so to nobody. */
   vanish(): void {
-    clearTimeout(this.#dueTimer?.timer);
+    this.#due.stop();
     this.#membership.vanish();
   }
 
@@ -222,7 +204,7 @@ export class Lane implements MembershipHost {
 
   onJoined(): void {
     this.quiet = false;
-    this.#isInDoubt = false;
+    this.#certainty.begin();
     void this.#look();
   }
 
@@ -247,38 +229,6 @@ export class Lane implements MembershipHost {
   /** Names a step that hands something out. */
   #turn(): string {
     return `${this.number}.${++this.#turns}`;
-  }
-
-  async #handOut<T>(step: () => Promise<T>): Promise<T> {
-    while (this.#isInDoubt) await this.#becomeCertain();
-    this.#handing++;
-    try {
-      return await step();
-    } catch (error) {
-      this.doubt();
-      throw error;
-    } finally {
-      this.#handing--;
-      if (this.#handing === 0) for (const tell of this.#whenNoneHands.splice(0)) tell();
-    }
-  }
-
-  #becomeCertain(): Promise<void> {
-    this.#auditing ??= this.#audit().finally(() => {
-      this.#auditing = undefined;
-    });
-    return this.#auditing;
-  }
-
-  async #audit(): Promise<void> {
-    while (this.#handing > 0) await new Promise<void>((resolve) => this.#whenNoneHands.push(resolve));
-    this.#isInDoubt = false;
-    try {
-      await this.#membership.step(living.audit, this.#host.handles(this));
-    } catch (error) {
-      this.doubt();
-      throw error;
-    }
   }
 }
 
