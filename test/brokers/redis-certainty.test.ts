@@ -7,7 +7,7 @@ import { look, newQueue, open, serve } from './redis-kit.js';
 
 const server = useRedis();
 
-it('takes nothing while it is being told what it has, for that may be told later, with the script', async () => {
+it('takes nothing before it is answered what it has, for the server may have lost the script that tells it', async () => {
   const [broker, queue] = [open(server.url), newQueue()];
   const { consumer, deliveries } = await serve(broker, queue, { concurrency: 2, lease: 60_000 });
   await broker.publish(calls(2), { queue });
