@@ -92,7 +92,7 @@ async function killOne([{ child }]: readonly [Member, Member], firstDue: number)
 type Start = readonly [index: number, late: number];
 
 async function startsIn(diary: string): Promise<readonly Start[]> {
-  const lines = (await readFile(diary, 'utf8')).trimEnd().split('\n');
+  const lines = (await readFile(diary, 'utf8')).split('\n').slice(0, -1);
   return lines.map((line) => line.split(' ').map(Number) as [number, number]);
 }
 

@@ -1,6 +1,7 @@
 /** How many tasks a second one worker gets through, what a limit costs, and how soon a task starts. */
 import { createApp, createWorker, locked, type Task } from 'lockkeeper';
 import { compareRunners } from './runners/compare.js';
+import { Stopwatch, warmingCalls } from './runners/runner.js';
 import { benchArgs, broker, coordinator } from './support/args.js';
 import { newName } from './support/names.js';
 import { atLeast, type Bars, Report } from './support/report.js';
@@ -105,18 +106,12 @@ async function enqueue(work: Task<[number], void>): Promise<void> {
 const perSecond = (ms: number): number => (tasks / ms) * 1_000;
 
 async function latency(kind: Kind): Promise<Figures> {
-  const calls = args.seconds * 100;
-  const sent: number[] = [];
-  const latencies: number[] = [];
-  const { app, work } = appWith(kind, (index) => {
-    latencies.push(performance.now() - (sent[index] ?? 0));
-  });
+  const stopwatch = new Stopwatch();
+  const { app, work } = appWith(kind, stopwatch.begun);
+  const call = (index: number) => work.delay(index);
   await createWorker(app, { concurrency: args.concurrency }).start();
-  for (let index = 0; index < calls; index++) {
-    await new Promise((resolve) => setTimeout(resolve, 10));
-    sent.push(performance.now());
-    await work.delay(index);
-  }
+  await stopwatch.time(call, warmingCalls.calls, warmingCalls.pause);
+  const latencies = await stopwatch.time(call, args.seconds * 100, 10);
   await settled(app);
   await app.close();
   return { latencyP50Ms: quantile(latencies, 0.5), latencyP99Ms: quantile(latencies, 0.99) };

@@ -3,6 +3,7 @@ import { atLeast, atMost, type Bars, type Report } from '../support/report.js';
 import { alternate, type Figures, quantile, type Rounds } from '../support/rounds.js';
 import { startProgram, told } from '../support/told.js';
 import type { Order } from './program.js';
+import { warmingCalls } from './runner.js';
 
 interface CompareArgs {
   readonly broker: string;
@@ -100,7 +101,7 @@ async function compareLatencies(
 ): Promise<void> {
   const order: Order = { calls: 100, pause: 10 };
   const all = Object.fromEntries(Object.keys(children).map((name) => [name, [] as number[]]));
-  for (const child of Object.values(children)) await told<number[]>(child, { calls: 2_000, pause: 1 });
+  for (const child of Object.values(children)) await told<number[]>(child, warmingCalls);
   for (let turn = 0; turn < seconds; turn++) {
     for (const [name, child] of Object.entries(children)) {
       all[name]?.push(...(await told<number[]>(child, order)));

@@ -4,7 +4,7 @@ import { rawAmqplib } from './amqplib.js';
 import { beeQueue } from './bee-queue.js';
 import { bullmq } from './bullmq.js';
 import { limits, lockkeeper } from './lockkeeper.js';
-import { type Runner, Stopwatch } from './runner.js';
+import { type Call, type Runner, Stopwatch } from './runner.js';
 import { streams } from './streams.js';
 
 /** What a runner is told to do. */
@@ -33,7 +33,8 @@ const runner =
   name in limits ? lockkeeper(url, coordinator, name as keyof typeof limits) : peers[name]?.(url);
 if (!runner) throw new Error(`Nothing is called "${name}"`);
 
-let stopwatch: Stopwatch | undefined;
+const stopwatch = new Stopwatch();
+let serving: Promise<Call> | undefined;
 
 process.on('message', (order: Order) => void obey(order, runner));
 process.once('disconnect', () => void runner.close().then(() => process.exit()));
@@ -56,7 +57,7 @@ async function drain({ tasks, concurrency }: Drain, of: Runner): Promise<Figures
 }
 
 /** Nothing is drained any more by then: the worker stays. */
-function latencies({ calls, pause }: Calls, of: Runner): Promise<readonly number[]> {
-  stopwatch ??= new Stopwatch(of);
-  return stopwatch.time(calls, pause);
+async function latencies({ calls, pause }: Calls, of: Runner): Promise<readonly number[]> {
+  serving ??= of.serve(stopwatch.begun);
+  return await stopwatch.time(await serving, calls, pause);
 }

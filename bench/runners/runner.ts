@@ -1,5 +1,5 @@
 type Begun = (index: number) => void;
-type Call = (index: number) => Promise<unknown>;
+export type Call = (index: number) => Promise<unknown>;
 
 /** Something that runs tasks over a server, in a process of its own. Its tasks do nothing, and nothing is kept of them. */
 export interface Runner {
@@ -21,21 +21,18 @@ export async function inThousands(tasks: number, enqueue: (indices: number[]) =>
 
 /** Times how long tasks take from the call to the body. */
 export class Stopwatch {
-  readonly #call: Promise<Call>;
   #sent: number[] = [];
   #latencies: number[] = [];
   #over = new Countdown(0);
 
-  constructor(runner: Runner) {
-    this.#call = runner.serve((index) => {
-      this.#latencies.push(performance.now() - (this.#sent[index] ?? 0));
-      this.#over.one();
-    });
-  }
+  /** To be called by each body. */
+  readonly begun: Begun = (index) => {
+    this.#latencies.push(performance.now() - (this.#sent[index] ?? 0));
+    this.#over.one();
+  };
 
   /** Milliseconds of each, one call after the other, `pause` ms apart. */
-  async time(calls: number, pause: number): Promise<readonly number[]> {
-    const call = await this.#call;
+  async time(call: Call, calls: number, pause: number): Promise<readonly number[]> {
     [this.#sent, this.#latencies, this.#over] = [[], [], new Countdown(calls)];
     for (let index = 0; index < calls; index++) {
       await new Promise((resolve) => setTimeout(resolve, pause));
@@ -46,6 +43,9 @@ export class Stopwatch {
     return this.#latencies;
   }
 }
+
+/** What is called before it is timed, by those who stay: a compiler needs to have seen some. */
+export const warmingCalls = { calls: 2_000, pause: 1 } as const;
 
 /** Resolves when `one` was called so often. */
 export class Countdown {
