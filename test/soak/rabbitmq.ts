@@ -4,7 +4,7 @@ import type { Delivery } from '../../src/brokers/broker.js';
 import { RabbitmqBroker } from '../../src/brokers/rabbitmq.js';
 import { calls, done, parked } from '../conformance/broker/kit.js';
 import { type FaultHarness, Play } from '../faults/broker/play.js';
-import { type Scenario, scenarios } from '../faults/broker/scenarios.js';
+import { type Scenario, scenariosOn } from '../faults/broker/scenarios.js';
 import { startRabbitMq, startRedis } from '../support/servers/index.js';
 import { until } from '../support/until.js';
 
@@ -28,6 +28,7 @@ const harness: FaultHarness = {
   server,
   connect: (url) => new RabbitmqBroker(url),
   keepsHand: false,
+  closeChannels: () => server.closeChannels(),
   coordinator: () => redis.url,
   takesRoot: 8_000,
 };
@@ -97,7 +98,7 @@ async function roomsInTurn(resources: number, atOnce = 200): Promise<void> {
   await broker.close();
 }
 
-for (const [name, scenario] of Object.entries(scenarios)) {
+for (const [name, scenario] of Object.entries(scenariosOn(harness))) {
   if (!wanted.test(name)) continue;
   await playing(name, scenario, Math.max(2, Math.round((times[name] ?? 10) * scale)));
 }

@@ -3,7 +3,7 @@ import { readFlags } from '../../bench/support/flags.js';
 import { RedisBroker } from '../../src/brokers/redis.js';
 import { type DelayedResult, delayedForLong, manyDelayed } from '../faults/broker/delays.js';
 import { type FaultHarness, Play } from '../faults/broker/play.js';
-import { type Scenario, scenarios } from '../faults/broker/scenarios.js';
+import { type Scenario, scenariosOn } from '../faults/broker/scenarios.js';
 import { startRedis } from '../support/servers/index.js';
 
 const { tasks: count, only } = readFlags('Tasks on Redis while everything goes wrong, and delayed ones.', {
@@ -68,7 +68,7 @@ const manyAtOnce = (over: number): Scenario => {
   };
 };
 
-for (const [name, scenario] of Object.entries(scenarios)) {
+for (const [name, scenario] of Object.entries(scenariosOn(harness))) {
   const often = Math.max(2, Math.round((times[name] ?? 10) * scale));
   await playing(`${count} tasks; ${name}`, scenario, { count, times: often });
 }

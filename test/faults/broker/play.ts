@@ -20,6 +20,8 @@ export interface FaultHarness {
   readonly takesRoot?: number;
   /** Milliseconds in which it takes 2,000 delayed tasks, on a machine that is busy. Default 1,000. */
   readonly takesDelayed?: number;
+  /** Has the server close every channel, where it has any. */
+  readonly closeChannels?: () => Promise<void>;
   /** What is in every request of which the answer is to be lost. */
   readonly marker?: string;
 }

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { until } from '../../support/until.js';
 import type { Hired } from '../support/crew.js';
-import { concurrency, lease, type Play } from './play.js';
+import { concurrency, type FaultHarness, lease, type Play } from './play.js';
 
 /** Something that goes wrong again and again while tasks run. What is wrong with how they ran, in words. */
 export type Scenario = (play: Play) => Promise<string[]>;
@@ -44,7 +44,7 @@ const killed = (capacity?: number): Scenario => {
 };
 
 /** All tasks are run, whatever happens; none more than once unless its worker was given up. */
-export const scenarios: Readonly<Record<string, Scenario>> = {
+const scenarios: Readonly<Record<string, Scenario>> = {
   'their server is killed and comes back': withTeam(
     false,
     async (play) => {
@@ -117,3 +117,13 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
     return [...wrong, ...(await play.verdict())];
   },
 };
+
+/** Those that can happen on this broker, by their names. */
+export function scenariosOn({ closeChannels }: FaultHarness): Readonly<Record<string, Scenario>> {
+  if (!closeChannels) return scenarios;
+  const channelsAreClosed = withTeam(false, async (play) => {
+    await closeChannels();
+    play.interrupted();
+  });
+  return { ...scenarios, 'their server closes every channel': channelsAreClosed };
+}

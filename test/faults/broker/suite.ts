@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { delayedForLong, manyDelayed } from './delays.js';
 import { type Amount, type FaultHarness, Play } from './play.js';
-import { scenarios } from './scenarios.js';
+import { scenariosOn } from './scenarios.js';
 
 /** How often each goes wrong here, if not twice. The soak of a broker does the same with 10,000 tasks, and more often. */
 const times: Readonly<Record<string, number>> = {
@@ -21,7 +21,7 @@ export function brokerFaultSuite(name: string, harness: FaultHarness): void {
   };
 
   describe(`tasks on ${name} are all run when`, { timeout: 120_000 }, () => {
-    for (const [fault, scenario] of Object.entries(scenarios)) {
+    for (const [fault, scenario] of Object.entries(scenariosOn(harness))) {
       it(fault, async () => {
         expect(await playing({ count: 400, times: times[fault] ?? 2 }, scenario)).toEqual([]);
       });

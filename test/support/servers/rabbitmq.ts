@@ -30,6 +30,12 @@ export class RabbitMqServer extends SingleServer {
     const { stdout } = await promisify(execFile)(locate(programs.rabbitmqctl), args, options);
     return stdout;
   }
+
+  /** Closes every channel, as it does when one acknowledges what it was never given. The connections stay. */
+  async closeChannels(): Promise<void> {
+    const acknowledge = "rabbit_channel:do(Channel, {'basic.ack', 4000000000, false})";
+    await this.ctl('-q', 'eval', `[${acknowledge} || Channel <- rabbit_channel:list()], ok.`);
+  }
 }
 
 /**
