@@ -2,6 +2,7 @@ import { currentTask, locked } from 'lockkeeper';
 import { describe, expect, it } from 'vitest';
 import { RedisResults } from '../../src/results/redis.js';
 import { rpcResults } from '../../src/results/rpc.js';
+import { untilDepth } from '../conformance/broker/kit.js';
 import { useShared } from '../support/servers/index.js';
 import { until } from '../support/until.js';
 import { type Sites, useStages } from './kit.js';
@@ -87,8 +88,7 @@ describe.each(Object.entries(sites))(
       await here.worker(app, 1);
       const client = await here.client();
       for (let i = 0; i < 3; i++) await client.send('note', [], {}, { countdown: 600 });
-      await until(async () => (await app.broker.depth(here.queue)).delayed === 3);
-      expect(await app.broker.depth(here.queue)).toMatchObject({ ready: 0, running: 0 });
+      await untilDepth(app.broker, here.queue, { delayed: 3 });
 
       const sentAt = Date.now();
       expect(await client.call('note', [], {}, { countdown: 1 })).toEqual({ value: null });
@@ -172,6 +172,7 @@ describe.each(Object.entries(sites))(
       });
       const lost = await app.remote('py.unknown').delay();
       await expect(lost.get({ timeout: '15s' })).rejects.toMatchObject({ name: 'NotRegistered' });
+      await until(() => worker.runs.length >= 3);
       expect(worker.runs.map(({ ran }) => ran)).toEqual(['py.add', 'py.add', 'py.add']);
     });
 
@@ -210,7 +211,7 @@ describe.each(Object.entries(sites))(
       expect(await again.get({ timeout: '15s' })).toBe(2);
 
       await app.remote('py.add').applyAsync([1], { countdown: '10m' });
-      expect(await app.broker.depth(here.queue)).toMatchObject({ ready: 0, delayed: 1 });
+      await untilDepth(app.broker, here.queue, { delayed: 1 });
       const sentAt = Date.now();
       const later = await app.remote('py.add').applyAsync([1], { countdown: '1s' });
       expect(await later.get({ timeout: '15s' })).toBe(1);
@@ -218,6 +219,7 @@ describe.each(Object.entries(sites))(
 
       const late = await app.remote('py.add').applyAsync([1], { countdown: 800, expires: 400 });
       await expect(late.get({ timeout: '15s' })).rejects.toMatchObject({ code: 'REVOKED' });
+      await until(() => worker.runs.length >= 4);
       expect(worker.runs.map(({ retries }) => retries)).toEqual([0, 1, 2, 0]);
     });
 
@@ -228,7 +230,7 @@ describe.each(Object.entries(sites))(
       const add = app.remote<[number], number>('py.add');
       const ignored = await add.applyAsync([1], { ignoreResult: true });
       expect(await (await add.delay(2)).get({ timeout: '15s' })).toBe(2);
-      expect(worker.runs).toHaveLength(2);
+      await until(() => worker.runs.length === 2);
       expect(await ignored.state).toBe('pending');
     });
   },

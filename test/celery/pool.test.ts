@@ -212,6 +212,7 @@ describe('a pool of workers of both sides', { timeout: 180_000 }, () => {
 
     const answers = await third.getMany(ids);
     expect(answers).toEqual(ids.map((_, n) => ({ value: n * 2 })));
+    await until(() => ours.length + one.runs.length + two.runs.length >= ids.length);
     const theirs = [...one.runs, ...two.runs].map(({ n }) => n as number);
     expect([...ours, ...theirs].sort((a, b) => a - b)).toEqual(ids.map((_, n) => n));
     expect(Math.min(ours.length, one.runs.length, two.runs.length)).toBeGreaterThan(50);

@@ -74,6 +74,7 @@ describe('the command, on a Redis that several processes share', { timeout: 60_0
     const { work, ask, value } = setUp();
     const worker = await work([1, 2, 3, 4].map((n) => ['save', 60_000, `call-${n}`]));
     await until(() => startedBy(worker).length === 2, 15_000);
+    await until(async () => (await value('locks', 'storage'))[0].rooms[0]?.parked === 2, 15_000);
     expect((await ask('locks', 'pause', 'storage', '1m', '--reason', 'an inspection')).code).toBe(0);
     expect((await ask('locks', 'set', 'storage', '3', '--expires', '1h')).code).toBe(0);
     const [storage] = await value('locks', 'storage');
@@ -96,6 +97,7 @@ describe('the command, on a Redis that several processes share', { timeout: 60_0
     await send(['unknown', 1, 'lost']);
     const first = await work();
     await first.says('task.aside');
+    await until(async () => (await value('aside')).length === 1, 15_000);
     const [aside] = await value('aside');
     expect(aside).toMatchObject({ message: { id: 'lost', task: 'unknown' }, queue: 'default' });
     expect(await value('why', 'lost')).toMatchObject({ state: 'apart', asideId: aside.id });

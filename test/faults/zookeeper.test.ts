@@ -70,7 +70,7 @@ describe('a session that ends', () => {
     await exit(bob.coordinator, name, place);
 
     await (await waiting).release();
-    expect(await nothingLeft(bob.coordinator, name)).toBe(true);
+    await until(() => nothingLeft(bob.coordinator, name));
   });
 
   it('with requests on their way: all are answered in time, and nothing is left behind', async () => {

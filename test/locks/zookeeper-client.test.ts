@@ -144,7 +144,9 @@ describe('a client that was handed over', () => {
     proxy.resume();
 
     const again = () => enters(coordinator, newName(), newId(), { lease, timeout: 500 });
-    await expect.poll(() => again().catch(({ message }) => message)).toMatch(/is over, and so is the client/);
+    await expect
+      .poll(() => again().catch(({ message }) => message), { timeout: 10_000 })
+      .toMatch(/is over, and so is the client/);
   });
 
   it('may be made anew for each session', async () => {

@@ -184,17 +184,17 @@ export function deliverySuite(kit: Kit): void {
     const broker = await kit.connect();
     const queue = kit.queue();
     const hands = await kit.work(broker, queue, { concurrency: 10 });
-    await broker.publish([call({ args: ['late'] })], { queue, delay: 1_500 });
-    await broker.publish([call({ args: ['early'] })], { queue, delay: 600 });
+    await broker.publish([call({ args: ['late'] })], { queue, delay: 3_000 });
+    await broker.publish([call({ args: ['early'] })], { queue, delay: 1_500 });
     await broker.publish([call({ args: ['now'] })], { queue });
 
     await hands.receiveOne();
     await untilDepth(broker, queue, { delayed: 2, running: 1 });
     await kit.pass(300);
     expect(hands.deliveries).toHaveLength(1);
-    await kit.pass(500);
+    await kit.pass(1_400);
     await hands.receiveOne();
-    await kit.pass(1_000);
+    await kit.pass(1_500);
     await hands.receiveOne();
 
     expect(hands.deliveries.map(({ message }) => message.args[0])).toEqual(['now', 'early', 'late']);

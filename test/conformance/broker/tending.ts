@@ -40,9 +40,9 @@ export function tendingSuite(kit: Kit): void {
 
     await kit.pass(700);
     await one.consumer.attend([{ queue, resource }]);
-    await kit.pass(600);
+    await kit.pass(550);
     expect((await two.consumer.orphans()).map((room) => room.queue)).toEqual([other]);
-    await kit.pass(700);
+    await kit.pass(550);
 
     expect((await two.consumer.orphans()).map((room) => room.queue)).toEqual([queue]);
   });
@@ -55,12 +55,12 @@ export function tendingSuite(kit: Kit): void {
 
     await kit.pass(700);
     const delivery = await hands.taken(resource);
-    await kit.pass(600);
+    await kit.pass(550);
     expect(await hands.consumer.orphans()).toEqual([]);
     await delivery.settle(parked(delivery.message, { countdown }));
-    await kit.pass(700);
+    await kit.pass(550);
     expect(await hands.consumer.orphans()).toEqual([]);
-    await kit.pass(500);
+    await kit.pass(550);
 
     expect(await hands.consumer.orphans()).toHaveLength(1);
   });

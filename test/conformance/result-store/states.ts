@@ -109,11 +109,11 @@ export function stateSuite(kit: Kit): void {
     const store = await kit.connect();
     const id = newId();
     await store.put(id, passing[0]!, 1_000);
-    await kit.pass(700);
+    await kit.pass(550);
     await store.put(id, finals[0]!, 1_000);
-    await kit.pass(700);
+    await kit.pass(550);
     expect(await store.get(id)).toEqual(finals[0]);
-    await kit.pass(700);
+    await kit.pass(550);
 
     await store.put(id, passing[0]!, ttl);
 
