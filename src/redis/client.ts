@@ -1,3 +1,5 @@
+import type { ScriptWords } from './script-call.js';
+
 /**
  * What this package uses of ioredis, 5 or 6: a `Redis` and a `Cluster` are both one, also those of another copy of the
  * library.
@@ -6,7 +8,10 @@ export interface RedisClient {
   readonly status: string;
   readonly isCluster: boolean;
   // biome-ignore lint/suspicious/noExplicitAny: the replies of Redis have no type
-  call(command: string, args: (string | Buffer | number)[]): Promise<any>;
+  call(command: string, args: (string | number)[]): Promise<any>;
+  /** As `call('evalsha', words)`, for less: of clients that this package opens. */
+  // biome-ignore lint/suspicious/noExplicitAny: as above
+  runScript?(words: ScriptWords): Promise<any>;
   subscribe(...channels: string[]): Promise<unknown>;
   unsubscribe(...channels: string[]): Promise<unknown>;
   connect(): Promise<void>;

@@ -1,6 +1,7 @@
-import type { ClusterOptions, RedisOptions } from 'ioredis';
+import type { Cluster, ClusterOptions, RedisOptions } from 'ioredis';
 import { ConfigError } from '../errors.js';
 import type { DuplicableClient, RedisClient } from './client.js';
+import { type OwnClient, ownClient } from './own-client.js';
 import { parseRedisUrl, type RedisTarget } from './url.js';
 
 /** Opens clients of one Redis. */
@@ -33,7 +34,7 @@ export interface OpenOptions {
  * Nothing is sent for callers who have given up: no command waits for a connection, and none is sent again after one was
  * lost, for its caller is told instead. `RedisConnection` does the waiting, and stops when the caller's time is up.
  */
-function guarded({ silence = 5_000 }: OpenOptions): RedisOptions {
+function guarded({ silence = 5_000 }: OpenOptions) {
   return {
     enableOfflineQueue: false,
     maxRetriesPerRequest: 0,
@@ -43,7 +44,7 @@ function guarded({ silence = 5_000 }: OpenOptions): RedisOptions {
     autoResubscribe: false,
     retryStrategy: pause,
     // After a fail-over the old master may still be connected, and answers that it is a replica now.
-    reconnectOnError: (error) => error.message.startsWith('READONLY'),
+    reconnectOnError: (error: Error) => error.message.startsWith('READONLY'),
   };
 }
 
@@ -77,9 +78,9 @@ export function redisFromClient(client: DuplicableClient): RedisSource {
 }
 
 async function connect(target: RedisTarget, options: OpenOptions): Promise<RedisClient> {
-  const { Redis, Cluster } = await load();
+  const { Own, Cluster } = await load();
   const { hosts, username, password, db } = target;
-  const common: RedisOptions = {
+  const common = {
     ...guarded(options),
     ...(username !== undefined && { username }),
     ...(password !== undefined && { password }),
@@ -87,7 +88,7 @@ async function connect(target: RedisTarget, options: OpenOptions): Promise<Redis
     db,
   };
   if (target.kind === 'cluster') return new Cluster([...hosts], clusterOptions(common, target));
-  return new Redis({ ...common, ...(target.kind === 'sentinel' ? sentinelOptions(target) : hosts[0]) });
+  return new Own({ ...common, ...(target.kind === 'sentinel' ? sentinelOptions(target) : hosts[0]) });
 }
 
 function sentinelOptions(target: RedisTarget): RedisOptions {
@@ -114,9 +115,13 @@ function clusterOptions(redisOptions: RedisOptions, { tls }: RedisTarget): Clust
   };
 }
 
-async function load(): Promise<Pick<typeof import('ioredis'), 'Redis' | 'Cluster'>> {
+let own: OwnClient | undefined;
+
+async function load(): Promise<{ Own: OwnClient; Cluster: typeof Cluster }> {
   try {
-    return await import('ioredis');
+    const { Redis, Cluster } = await import('ioredis');
+    own ??= ownClient(Redis);
+    return { Own: own, Cluster };
   } catch (error) {
     if ((error as { code?: unknown }).code !== 'ERR_MODULE_NOT_FOUND') throw error;
     throw new ConfigError('Redis needs the package `ioredis`: npm install ioredis', { cause: error });

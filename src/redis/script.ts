@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { RedisClient } from './client.js';
-
-type Argument = string | Buffer | number;
+import type { ScriptWords } from './script-call.js';
 
 /**
  * A script for what is most common: the same arguments, but only so many of the keys of each step. Where that is not
@@ -26,7 +25,7 @@ export class Script {
   }
 
   // biome-ignore lint/suspicious/noExplicitAny: each script has its own reply
-  run(client: RedisClient, keys: readonly string[], args: readonly Argument[]): Promise<any> {
+  run(client: RedisClient, keys: readonly string[], args: ScriptWords): Promise<any> {
     return this.call(client, [this.sha, keys.length, ...keys, ...args]);
   }
 
@@ -35,8 +34,9 @@ export class Script {
    * restarted, or failed over, has forgotten its scripts: the step is sent again with its source.
    */
   // biome-ignore lint/suspicious/noExplicitAny: as above
-  call(client: RedisClient, words: Argument[]): Promise<any> {
-    return client.call('evalsha', words).catch((error: unknown) => {
+  call(client: RedisClient, words: (string | number)[]): Promise<any> {
+    const answer = client.runScript ? client.runScript(words) : client.call('evalsha', words);
+    return answer.catch((error: unknown) => {
       if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error;
       return client.call('eval', [this.#source, ...words.slice(1)]);
     });

@@ -1,0 +1,149 @@
+import { channel } from 'node:diagnostics_channel';
+import { afterEach, describe, expect, it } from 'vitest';
+import type { RedisClient } from '../../src/redis/client.js';
+import { redisFromUrl } from '../../src/redis/open.js';
+import { errorOf } from '../support/error-of.js';
+import { startProxy } from '../support/proxy.js';
+import { useRedis } from '../support/servers/index.js';
+import { until } from '../support/until.js';
+
+const server = useRedis();
+const opened: RedisClient[] = [];
+
+afterEach(() => {
+  for (const client of opened.splice(0)) client.disconnect();
+});
+
+/** A client that is connected. */
+async function open(url = server.url, silence?: number): Promise<Required<RedisClient>> {
+  const client = await redisFromUrl(url).another({ silence });
+  client.on('error', () => {});
+  opened.push(client);
+  await until(() => client.status === 'ready');
+  return client as Required<RedisClient>;
+}
+
+async function shaOf(client: RedisClient, source: string): Promise<string> {
+  return await client.call('script', ['load', source]);
+}
+
+describe('a script that a client of our own runs', () => {
+  it.each([
+    ['a number', 'return 12'],
+    ['a negative number', 'return -3'],
+    ['a text', 'return "a text, in UTF-8: \u00e4 \u{1f512}"'],
+    ['an empty text', 'return ""'],
+    ['nothing', 'return nil'],
+    ['yes', 'return true'],
+    ['no', 'return false'],
+    ['a status', 'return redis.status_reply("FINE")'],
+    ['a list in a list', 'return { 1, "b", { "c", { } }, false }'],
+    ['what it was told', 'return { KEYS[1], ARGV[1], ARGV[2], ARGV[3] }'],
+    ['the reply of a command', 'return redis.call("ZRANGE", KEYS[1], 0, -1)'],
+  ])('answers as any other command does: %s', async (_, source) => {
+    const client = await open();
+    const words = [await shaOf(client, source), 1, 'a key: \u00e4', 'two\r\nlines', 1.5, ''];
+    expect(await client.runScript(words)).toEqual(await client.call('evalsha', words));
+  });
+
+  it.each([
+    ['an error of its own', 'return redis.error_reply("MINE it is")'],
+    ['an error of a command', 'return redis.call("INCR", "a", "b")'],
+    ['an error in it', 'return nothing.of.that.name'],
+  ])('is refused as any other command is: %s', async (_, source) => {
+    const client = await open();
+    const words = [await shaOf(client, source), 0];
+    const refused = await errorOf(client.runScript(words));
+    expect(refused.message).toBe((await errorOf(client.call('evalsha', words))).message);
+  });
+
+  it('is refused by a server that does not know it', async () => {
+    const client = await open();
+    expect((await errorOf(client.runScript(['0'.repeat(40), 0]))).message).toMatch(/^NOSCRIPT/);
+  });
+
+  it('keeps its place among other commands', async () => {
+    const client = await open();
+    const sha = await shaOf(client, 'return redis.call("APPEND", KEYS[1], ARGV[1])');
+    const append = (letter: string) => client.call('append', ['in order', letter]);
+    const script = (letter: string) => client.runScript([sha, 1, 'in order', letter]);
+    await Promise.all([append('a'), script('b'), script('c'), append('d'), script('e')]);
+    expect(await client.call('get', ['in order'])).toBe('abcde');
+  });
+
+  it('is told to those who trace commands', async () => {
+    const client = await open();
+    const sha = await shaOf(client, 'return 1');
+    const traced: unknown[] = [];
+    const onStart = (told: unknown) => traced.push(told);
+    const start = channel('tracing:ioredis:command:start');
+    start.subscribe(onStart);
+    await client.runScript([sha, 1, 'key']);
+    start.unsubscribe(onStart);
+    expect(traced).toMatchObject([{ command: 'evalsha', args: [sha, '1', 'key'] }]);
+  });
+
+  it('fails with its connection, and is not sent again', async () => {
+    const proxy = await startProxy(server.url);
+    const [client, direct] = [await open(proxy.url(server.url)), await open()];
+    const sha = await shaOf(direct, 'return redis.call("INCR", KEYS[1])');
+    proxy.pause('requests');
+    const lost = errorOf(client.runScript([sha, 1, 'runs']));
+    proxy.cut();
+    expect((await lost).message).toMatch(/max retries per request/i);
+    expect((await errorOf(client.runScript([sha, 1, 'runs']))).message).toMatch(/isn't writeable/);
+
+    proxy.resume();
+    await until(() => client.status === 'ready');
+    expect(await client.runScript([sha, 1, 'runs'])).toBe(1);
+    proxy.stop();
+  });
+
+  it('fails when the client is closed', async () => {
+    const client = await open();
+    client.disconnect();
+    await until(() => client.status === 'end');
+    expect((await errorOf(client.runScript(['0'.repeat(40), 0]))).message).toBe('Connection is closed.');
+  });
+});
+
+describe('a connection of our own on which nothing is heard', () => {
+  const silence = 300;
+
+  it('is given up while an answer is owed, and not before', async () => {
+    const proxy = await startProxy(server.url);
+    const client = await open(proxy.url(server.url), silence);
+    proxy.pause('replies');
+    await new Promise((resolve) => setTimeout(resolve, 2 * silence));
+    expect(client.status).toBe('ready');
+
+    const start = performance.now();
+    await errorOf(client.call('ping', []));
+    expect(performance.now() - start).toBeGreaterThanOrEqual(silence);
+    proxy.stop();
+  });
+
+  it('is kept while it answers, however late', async () => {
+    const proxy = await startProxy(server.url);
+    const client = await open(proxy.url(server.url), silence);
+    let closed = 0;
+    client.on('close', () => closed++);
+    proxy.delay(silence / 2);
+    for (const _ of Array(4)) await client.call('ping', []);
+    expect(closed).toBe(0);
+    proxy.stop();
+  });
+
+  it('is kept when it was this process that stood still', async () => {
+    const client = await open(server.url, silence);
+    let closed = 0;
+    client.on('close', () => closed++);
+    for (const _ of Array(5)) {
+      const answer = client.call('ping', []);
+      const until = performance.now() + 2 * silence;
+      while (performance.now() < until);
+      expect(await answer).toBe('PONG');
+    }
+    expect(closed).toBe(0);
+  });
+});
