@@ -1,5 +1,5 @@
 import { channel } from 'node:diagnostics_channel';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { RedisClient } from '../../src/redis/client.js';
 import { redisFromUrl } from '../../src/redis/open.js';
 import { errorOf } from '../support/error-of.js';
@@ -132,6 +132,30 @@ describe('a connection of our own on which nothing is heard', () => {
     for (const _ of Array(4)) await client.call('ping', []);
     expect(closed).toBe(0);
     proxy.stop();
+  });
+
+  describe('over TLS', () => {
+    const guarded = useRedis({ tls: true });
+    beforeEach(() => {
+      vi.stubEnv('NODE_TLS_REJECT_UNAUTHORIZED', '0');
+      vi.spyOn(process, 'emitWarning').mockReturnValue();
+    });
+    afterEach(() => {
+      vi.unstubAllEnvs();
+      vi.restoreAllMocks();
+    });
+
+    it('is kept while it answers, though something is owed all the time', async () => {
+      const client = await open(guarded.url, silence);
+      let closed = 0;
+      client.on('close', () => closed++);
+      const end = performance.now() + 4 * silence;
+      const ask = async () => {
+        while (performance.now() < end) await client.call('blpop', ['nothing there', 0.05]);
+      };
+      await Promise.all([ask(), ask()]);
+      expect(closed).toBe(0);
+    });
   });
 
   it('is kept when it was this process that stood still', async () => {

@@ -54,8 +54,9 @@ export class NativeLayout implements Layout {
   }
 
   #termsOf({ weight, capacity, lease, owner, placeLife, line }: EnterRequest): (string | number)[] {
-    const terms = `${capacity} ${this.#service.partyOf(owner).lines}`;
-    return [weight, Math.ceil(lease) + idle, line ? placeLife : 0, terms];
+    const whole = Math.ceil(lease);
+    const terms = `${whole} ${weight} ${capacity} ${this.#service.partyOf(owner).lines}`;
+    return [terms, whole + idle, line ? placeLife : 0];
   }
 
   async renew(permits: readonly Renewal[], { timeout }: CallOptions): Promise<Map<string, 'kept' | 'lost'>> {

@@ -29,15 +29,16 @@ function numberOf(fields: Map<string, string>, name: string): number | undefined
 /** The text of a resource that is held once, or free. */
 function aloneOf(text: string, now: number): Omit<ResourceState, 'resource'> {
   const [head = '', owner = '""', serves = '[]', ...id] = text.split('\n');
-  const [, kind, weight, token = '', since, until, capacity] = head.split(' ');
-  if (kind !== 'h' || Number(until) <= now) return { holders: [], waiting: [] };
+  const [, kind, token = '', since, begun, lease, weight, capacity] = head.split(' ');
+  const until = Number(begun) / 1_000 + Number(lease);
+  if (kind !== 'h' || until <= now) return { holders: [], waiting: [] };
   const holder = {
     id: id.join('\n'),
     owner: JSON.parse(owner),
     ...servedBy(serves),
     weight: Number(weight),
-    since: Number(since),
-    until: Number(until),
+    since: Math.floor(Number(since) / 1_000),
+    until: Math.round(until),
     token: BigInt(token),
     foreign: false,
   };

@@ -6,11 +6,11 @@ import { ask, clock, idle, steps } from './steps.js';
 /** Gives back one after the other. `otherwise`: what is done about something else than a permit that is held alone. */
 const exits = (keysEach: number, otherwise: string) => String.raw`
 local replies = {}
-for i, id in ipairs(ARGV) do
-  local k = ${keysEach} * (i - 1)
+for i = 1, #ARGV do
+  local k, id = ${keysEach} * (i - 1), ARGV[i]
   local text, token = redis.pcall('GET', KEYS[k + 1]), nil
   if type(text) == 'string' and string.sub(text, -#id - 1) == '\n' .. id and not string.find(id, '\n', 1, true) then
-    token = string.match(text, '^1 h %d+ (%d+)')
+    token = string.match(text, '^1 h (%d+)')
   end
   if token then
     redis.call('SET', KEYS[k + 1], '1 i ' .. token, 'PX', '${idle}')

@@ -1,6 +1,6 @@
 import { Script } from '../../../redis/script.js';
 import { crowd, lone, texts } from './resource.js';
-import { ask, clock, idle, steps } from './steps.js';
+import { ask, clock, steps } from './steps.js';
 
 /**
  * Claims one resource after the other. `otherwise`: what is done about one that is not free, or was not used lately, or of
@@ -10,11 +10,11 @@ const tries = (keysEach: number, otherwise: string) => String.raw`
 ${ask}
 local micros = time[2]
 if #micros < 6 then micros = string.sub('00000' .. micros, -6) end
-local now, since = time[1] .. micros, time[1] .. string.sub(micros, 1, 3)
-local begin = '1 h ' .. ARGV[1] .. ' ' .. now .. ' ' .. since .. ' ' .. since + ARGV[2] - ${idle} .. ' ' .. ARGV[4] .. '\n'
+local now = time[1] .. micros
+local begin = '1 h ' .. now .. ' ' .. now .. ' ' .. now .. ' ' .. ARGV[1] .. '\n'
 local replies = {}
-for i = 1, #ARGV - 4 do
-  local k, question = ${keysEach} * (i - 1), ARGV[i + 4]
+for i = 1, #ARGV - 3 do
+  local k, question = ${keysEach} * (i - 1), ARGV[i + 3]
   local text = redis.pcall('GET', KEYS[k + 1])
   local isIdle = type(text) == 'string' and string.sub(text, 1, 4) == '1 i '
   if isIdle and string.sub(text, 5) < now and string.byte(question) == 91 then
@@ -34,7 +34,8 @@ return replies
  * the next question.
  *
  * KEYS  state ends line fence shared
- * ARGV  of all: weight life(of a text: the lease and 3 s) placeLife(0: it does not wait) terms(capacity, channel and owner)
+ * ARGV  of all: terms(lease, weight, capacity, channel; in a second line the owner) life(of a text: the lease and 3 s)
+ *       placeLife(0: it does not wait)
  *       serves and id of the claim, in lines; or * and a JSON array of id, message(if redelivered) and serves of each claim
  * reply TOKEN(a number: it was used lately) | granted CAPACITY ALSO_DECLARED TOKEN… | queued AHEAD RETRY_AFTER |
  *       busy RETRY_AFTER OWN_UNTIL | heavy CAPACITY | layout | version VERSION
@@ -43,8 +44,8 @@ export const enter = new Script(String.raw`
 -- What a claim on a resource that was used lately, and is free, does without: it is made when it is needed.
 local function more(time)
 ${steps}${clock}${texts}${lone}
-local capacity, channel, owner = string.match(ARGV[4], '^(%d+) ([^\n]*)\n(.*)$')
-capacity = tonumber(capacity)
+local lease, weight, capacity, channel, owner = string.match(ARGV[1], '^(%d+) (%d+) (%d+) ([^\n]*)\n(.*)$')
+lease, weight, capacity = tonumber(lease), tonumber(weight), tonumber(capacity)
 
 local function claimsIn(text)
   local serves, id = string.match(text, '^([^*][^\n]*)\n(.*)$')
@@ -56,7 +57,7 @@ end
 
 local function questionAt(k, text)
   return { state = KEYS[k + 1], ends = KEYS[k + 2], line = KEYS[k + 3], fence = KEYS[k + 4], shared = KEYS[k + 5],
-    weight = tonumber(ARGV[1]), capacity = capacity, lease = ARGV[2] - idle, placeLife = tonumber(ARGV[3]),
+    weight = weight, capacity = capacity, lease = lease, placeLife = tonumber(ARGV[3]),
     mayWait = ARGV[3] ~= '0', channel = channel, owner = owner, claims = claimsIn(text) }
 end
 
@@ -77,8 +78,8 @@ local function enterAlone(q, text)
   end
   if not l then
     if q.weight > q.capacity then return { 'heavy', q.capacity } end
-    l = { weight = q.weight, token = tokenAfter(tokenIn(text)), since = math.floor(now), capacity = q.capacity,
-      channel = q.channel, owner = q.owner, serves = claim.serves, id = claim.id }
+    l = { token = tokenAfter(tokenIn(text)), since = micros, weight = q.weight, capacity = q.capacity, channel = q.channel,
+      owner = q.owner, serves = claim.serves, id = claim.id }
   end
   writeLone(q.state, l, q.lease)
   return l.token

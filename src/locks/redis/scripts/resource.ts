@@ -4,12 +4,12 @@
  * Most locks are held once and waited for by nobody, or free. Then the key `state` is a text, which costs one command to
  * read and one to write:
  *
- *     1 h WEIGHT TOKEN SINCE UNTIL CAPACITY CHANNEL       or, free and used lately:  1 i TOKEN
+ *     1 h TOKEN SINCE BEGUN LEASE WEIGHT CAPACITY CHANNEL       or, free and used lately:  1 i TOKEN
  *     the owner, as JSON
  *     the task and the message, as JSON
  *     the id
  *
- * With more to say it is a hash, which has fields of its own, and one for each claim, `:ID`:
+ * SINCE and BEGUN, when its lease began, are in microseconds, and LEASE in milliseconds. With more to say it is a hash, which has fields of its own, and one for each claim, `:ID`:
  *
  *     h WEIGHT TOKEN SINCE CHANNEL       or, of a place:  p WEIGHT CAPACITY SINCE CHANNEL
  *     the owner, as JSON
@@ -42,21 +42,23 @@ end
 /** Writes it. Needs the clock. */
 export const lone = String.raw`
 local function loneOf(text)
-  local weight, token, since, ends, capacity, channel, owner, serves, id =
-    string.match(text or '', '^1 h (%d+) (%d+) (%d+) (%d+) (%d+) (%S+)\n([^\n]*)\n([^\n]*)\n(.*)$')
-  if not weight or tonumber(ends) <= now then return nil end
-  return { weight = tonumber(weight), token = token, since = since, ends = tonumber(ends), capacity = tonumber(capacity),
+  local token, since, begun, lease, weight, capacity, channel, owner, serves, id =
+    string.match(text or '', '^1 h (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%S+)\n([^\n]*)\n([^\n]*)\n(.*)$')
+  local ends = token and begun / 1000 + lease
+  if not token or ends <= now then return nil end
+  return { token = token, since = since, ends = ends, weight = tonumber(weight), capacity = tonumber(capacity),
     channel = channel, owner = owner, serves = serves, id = id }
 end
 
 local function writeLone(state, l, lease)
-  redis.call('SET', state, '1 h ' .. l.weight .. ' ' .. l.token .. ' ' .. l.since .. ' ' .. math.floor(now + lease) .. ' '
-    .. l.capacity .. ' ' .. l.channel .. '\n' .. l.owner .. '\n' .. l.serves .. '\n' .. l.id, 'PX', math.ceil(lease) + idle)
+  lease = math.ceil(lease)
+  redis.call('SET', state, '1 h ' .. l.token .. ' ' .. l.since .. ' ' .. micros .. ' ' .. lease .. ' ' .. l.weight .. ' '
+    .. l.capacity .. ' ' .. l.channel .. '\n' .. l.owner .. '\n' .. l.serves .. '\n' .. l.id, 'PX', lease + idle)
 end
 
 -- The last token of a resource that is held by nobody.
 local function tokenIn(text)
-  return string.match(text or '', '^1 %a (%d+)$') or string.match(text or '', '^1 h %d+ (%d+)')
+  return string.match(text or '', '^1 %a (%d+)')
 end
 `;
 
@@ -92,8 +94,9 @@ local function spread(r, text)
   redis.call('DEL', r.state)
   local l = loneOf(text)
   if not l then return false end
-  redis.call('HSET', r.state, 'version', '1', 'used', l.weight, 'token', l.token, 'declared', l.capacity, 'declaredAt', l.since,
-    ':' .. l.id, 'h ' .. l.weight .. ' ' .. l.token .. ' ' .. l.since .. ' ' .. l.channel .. '\n' .. l.owner .. '\n' .. l.serves)
+  local since = string.sub(l.since, 1, -4)
+  redis.call('HSET', r.state, 'version', '1', 'used', l.weight, 'token', l.token, 'declared', l.capacity, 'declaredAt', since,
+    ':' .. l.id, 'h ' .. l.weight .. ' ' .. l.token .. ' ' .. since .. ' ' .. l.channel .. '\n' .. l.owner .. '\n' .. l.serves)
   redis.call('ZADD', r.ends, l.ends, l.id)
   r.last = l.ends
   return true

@@ -37,11 +37,12 @@ local time = redis.call('TIME')
 /** For what goes by that clock. */
 export const clock = `
 local now = time[1] * 1000 + time[2] / 1000
+local micros = time[1] .. string.sub('00000' .. time[2], -6)
 
 -- Tokens rise with the clock, and so they rise though all that was known of a resource has been forgotten.
 local function tokenAfter(last)
   last = tonumber(last) or 0
-  if last < time[1] * 1000000 + time[2] then return time[1] .. string.sub('00000' .. time[2], -6) end
+  if last < tonumber(micros) then return micros end
   return string.format('%.0f', last + 1)
 end
 
