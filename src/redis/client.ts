@@ -1,5 +1,8 @@
 import type { ScriptWords } from './script-call.js';
 
+/** No text: clients have a method for each command and for each script of their users. */
+export const runScript = Symbol('runScript');
+
 /**
  * What this package uses of ioredis, 5 or 6: a `Redis` and a `Cluster` are both one, also those of another copy of the
  * library.
@@ -9,9 +12,9 @@ export interface RedisClient {
   readonly isCluster: boolean;
   // biome-ignore lint/suspicious/noExplicitAny: the replies of Redis have no type
   call(command: string, args: (string | number)[]): Promise<any>;
-  /** As `call('evalsha', words)`, for less: of clients that this package opens. */
+  /** As `call('evalsha', words)`, for less: of the clients that this package opens for a single server. */
   // biome-ignore lint/suspicious/noExplicitAny: as above
-  runScript?(words: ScriptWords): Promise<any>;
+  [runScript]?(words: ScriptWords): Promise<any>;
   subscribe(...channels: string[]): Promise<unknown>;
   unsubscribe(...channels: string[]): Promise<unknown>;
   connect(): Promise<void>;

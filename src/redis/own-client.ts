@@ -1,5 +1,5 @@
 import type { Command, Redis, RedisOptions } from 'ioredis';
-import type { RedisClient } from './client.js';
+import { type RedisClient, runScript } from './client.js';
 import { ScriptCall, type ScriptWords } from './script-call.js';
 
 type Options = Omit<RedisOptions, 'replyMapping'> & { socketTimeout: number };
@@ -23,7 +23,7 @@ export function ownClient(base: typeof Redis): OwnClient {
       return super.sendCommand(...args);
     }
 
-    runScript(words: ScriptWords): Promise<unknown> {
+    [runScript](words: ScriptWords): Promise<unknown> {
       return this.sendCommand(new ScriptCall(words) as unknown as Command) as Promise<unknown>;
     }
   };
@@ -35,15 +35,15 @@ const looks = 5;
  * Gives a connection up on which nothing was heard for so many milliseconds while an answer was owed. What ioredis has for
  * that takes a timer and a listener for each answer.
  *
- * It counts how often it looked in vain, not the time: a process that stood still itself comes to what it was sent
- * meanwhile before it looks again.
+ * It counts how often it looked in vain, not the time, and the last time it looks again when what has come is read: so it
+ * does not count when it was this process that stood still.
  */
 class Silence {
   readonly #client: Pick<Redis, 'stream' | 'commandQueue'>;
   readonly #limit: number;
   #timer: NodeJS.Timeout | undefined;
   #stream: Redis['stream'] | undefined;
-  #heard = 0;
+  #read = 0;
   #inVain = 0;
 
   constructor(client: Pick<Redis, 'stream' | 'commandQueue'>, limit: number) {
@@ -65,10 +65,21 @@ class Silence {
       this.#timer = undefined;
       return;
     }
-    const heard = stream.bytesRead;
-    if (stream !== this.#stream || heard !== this.#heard) this.#inVain = 0;
-    else if (++this.#inVain === looks) stream.destroy(new Error(`nothing was heard for ${this.#limit} ms`));
-    this.#stream = stream;
-    this.#heard = heard;
+    if (this.#hasHeard) {
+      this.#stream = stream;
+      this.#read = stream.bytesRead;
+      this.#inVain = 0;
+    } else if (++this.#inVain === looks) setImmediate(this.#giveUp);
   };
+
+  readonly #giveUp = (): void => {
+    const { stream, commandQueue } = this.#client;
+    if (commandQueue.length === 0 || this.#hasHeard) return;
+    stream.destroy(new Error(`nothing was heard for ${this.#limit} ms`));
+  };
+
+  get #hasHeard(): boolean {
+    const { stream } = this.#client;
+    return stream !== this.#stream || stream.bytesRead !== this.#read;
+  }
 }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { RedisClient } from './client.js';
+import { type RedisClient, runScript } from './client.js';
 import type { ScriptWords } from './script-call.js';
 
 /**
@@ -35,7 +35,7 @@ export class Script {
    */
   // biome-ignore lint/suspicious/noExplicitAny: as above
   call(client: RedisClient, words: (string | number)[]): Promise<any> {
-    const answer = client.runScript ? client.runScript(words) : client.call('evalsha', words);
+    const answer = client[runScript]?.(words) ?? client.call('evalsha', words);
     return answer.catch((error: unknown) => {
       if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error;
       return client.call('eval', [this.#source, ...words.slice(1)]);

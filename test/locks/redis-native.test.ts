@@ -323,6 +323,43 @@ describe('what is asked', () => {
   });
 });
 
+describe('numbers as large as they may be', () => {
+  const most = Number.MAX_SAFE_INTEGER;
+
+  it('are no limit to those who share a capacity', async () => {
+    const party = connect();
+    const resource = keys.name();
+    const one = await hold(party, resource, { capacity: most });
+    expect(await renew(party, resource, one)).toBe('kept');
+    const two = await hold(party, resource, { capacity: most });
+    for (const id of [one, two]) expect(await renew(party, resource, id)).toBe('kept');
+    expect((await party.inspect(resource, soon)).holders).toHaveLength(2);
+  });
+
+  it('may be all of a capacity, and one waits for them', async () => {
+    const [party, other] = [connect(), connect()];
+    const resource = keys.name();
+    const id = await hold(party, resource, { capacity: most, weight: most });
+    const waiting = await standInLine(other, resource, { capacity: most, weight: most });
+    expect(await renew(party, resource, id)).toBe('kept');
+    await exit(party, resource, id);
+    const options = { capacity: most, weight: most, line: true };
+    expect(await enters(other, resource, waiting, options)).toBe(true);
+  });
+
+  it('are a lease that does not end', async () => {
+    const party = connect();
+    const resource = keys.name();
+    for (let i = 0; i < 3; i++) {
+      const id = await hold(party, resource, { lease: 1e14 });
+      expect(await enters(party, resource)).toBe(false);
+      expect(await renew(party, resource, id, 1e14)).toBe('kept');
+      expect((await party.inspect(resource, soon)).holders).toHaveLength(1);
+      await exit(party, resource, id);
+    }
+  });
+});
+
 describe('a client that was handed over', () => {
   const cluster = useShared('redis-cluster');
 

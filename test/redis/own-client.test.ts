@@ -1,6 +1,7 @@
 import { channel } from 'node:diagnostics_channel';
+import { stat } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { RedisClient } from '../../src/redis/client.js';
+import { type RedisClient, runScript } from '../../src/redis/client.js';
 import { redisFromUrl } from '../../src/redis/open.js';
 import { errorOf } from '../support/error-of.js';
 import { startProxy } from '../support/proxy.js';
@@ -43,7 +44,7 @@ describe('a script that a client of our own runs', () => {
   ])('answers as any other command does: %s', async (_, source) => {
     const client = await open();
     const words = [await shaOf(client, source), 1, 'a key: \u00e4', 'two\r\nlines', 1.5, ''];
-    expect(await client.runScript(words)).toEqual(await client.call('evalsha', words));
+    expect(await client[runScript](words)).toEqual(await client.call('evalsha', words));
   });
 
   it.each([
@@ -53,20 +54,20 @@ describe('a script that a client of our own runs', () => {
   ])('is refused as any other command is: %s', async (_, source) => {
     const client = await open();
     const words = [await shaOf(client, source), 0];
-    const refused = await errorOf(client.runScript(words));
+    const refused = await errorOf(client[runScript](words));
     expect(refused.message).toBe((await errorOf(client.call('evalsha', words))).message);
   });
 
   it('is refused by a server that does not know it', async () => {
     const client = await open();
-    expect((await errorOf(client.runScript(['0'.repeat(40), 0]))).message).toMatch(/^NOSCRIPT/);
+    expect((await errorOf(client[runScript](['0'.repeat(40), 0]))).message).toMatch(/^NOSCRIPT/);
   });
 
   it('keeps its place among other commands', async () => {
     const client = await open();
     const sha = await shaOf(client, 'return redis.call("APPEND", KEYS[1], ARGV[1])');
     const append = (letter: string) => client.call('append', ['in order', letter]);
-    const script = (letter: string) => client.runScript([sha, 1, 'in order', letter]);
+    const script = (letter: string) => client[runScript]([sha, 1, 'in order', letter]);
     await Promise.all([append('a'), script('b'), script('c'), append('d'), script('e')]);
     expect(await client.call('get', ['in order'])).toBe('abcde');
   });
@@ -78,7 +79,7 @@ describe('a script that a client of our own runs', () => {
     const onStart = (told: unknown) => traced.push(told);
     const start = channel('tracing:ioredis:command:start');
     start.subscribe(onStart);
-    await client.runScript([sha, 1, 'key']);
+    await client[runScript]([sha, 1, 'key']);
     start.unsubscribe(onStart);
     expect(traced).toMatchObject([{ command: 'evalsha', args: [sha, '1', 'key'] }]);
   });
@@ -88,14 +89,14 @@ describe('a script that a client of our own runs', () => {
     const [client, direct] = [await open(proxy.url(server.url)), await open()];
     const sha = await shaOf(direct, 'return redis.call("INCR", KEYS[1])');
     proxy.pause('requests');
-    const lost = errorOf(client.runScript([sha, 1, 'runs']));
+    const lost = errorOf(client[runScript]([sha, 1, 'runs']));
     proxy.cut();
     expect((await lost).message).toMatch(/max retries per request/i);
-    expect((await errorOf(client.runScript([sha, 1, 'runs']))).message).toMatch(/isn't writeable/);
+    expect((await errorOf(client[runScript]([sha, 1, 'runs']))).message).toMatch(/isn't writeable/);
 
     proxy.resume();
     await until(() => client.status === 'ready');
-    expect(await client.runScript([sha, 1, 'runs'])).toBe(1);
+    expect(await client[runScript]([sha, 1, 'runs'])).toBe(1);
     proxy.stop();
   });
 
@@ -103,7 +104,7 @@ describe('a script that a client of our own runs', () => {
     const client = await open();
     client.disconnect();
     await until(() => client.status === 'end');
-    expect((await errorOf(client.runScript(['0'.repeat(40), 0]))).message).toBe('Connection is closed.');
+    expect((await errorOf(client[runScript](['0'.repeat(40), 0]))).message).toBe('Connection is closed.');
   });
 });
 
@@ -168,6 +169,25 @@ describe('a connection of our own on which nothing is heard', () => {
       while (performance.now() < until);
       expect(await answer).toBe('PONG');
     }
+    expect(closed).toBe(0);
+  });
+
+  it('is kept when this process stands still at the end of a long silence', async () => {
+    const limit = 500;
+    const client = await open(server.url, limit);
+    let closed = 0;
+    client.on('close', () => closed++);
+    const answer = client.call('blpop', ['nothing there', 0.55]);
+    await new Promise((resolve) => setTimeout(resolve, 520));
+    // The look that is the last one comes before what is read next.
+    await new Promise<void>((resolve) => {
+      stat('.', () => {
+        const end = performance.now() + 300;
+        while (performance.now() < end);
+        resolve();
+      });
+    });
+    expect(await answer).toBeNull();
     expect(closed).toBe(0);
   });
 });

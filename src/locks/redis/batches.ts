@@ -59,7 +59,7 @@ export class Batches {
   readonly #reader: Reader;
   readonly #deadlines = new Deadlines(systemClock);
   #batches: Batch[] = [];
-  /** Calls that are not answered yet. */
+  /** Calls that are on their way, or wait for a connection. */
   #out = 0;
 
   constructor(connection: RedisConnection, reader: Reader) {
@@ -79,16 +79,28 @@ export class Batches {
 
   #keep(script: Script, timeout: number, one: Pending): void {
     if (this.#batches.length === 0) process.nextTick(this.#endTurn);
-    const own = this.#batchOf(script, timeout, one);
-    const batch = this.#batches.find((other) => other.pending.length < mostAtOnce && goTogether(other, own));
-    if (batch) batch.pending.push(one);
-    else this.#batches.push(own);
+    const only = this.#only(one.step);
+    for (const batch of this.#batches) {
+      const goesAlong = batch.script === script && batch.timeout === timeout && batch.resource === only;
+      if (
+        goesAlong &&
+        batch.pending.length < mostAtOnce &&
+        isSame(batch.common, one.step.common ?? nothing)
+      ) {
+        batch.pending.push(one);
+        return;
+      }
+    }
+    this.#batches.push(this.#batchOf(script, timeout, one));
   }
 
   #batchOf(script: Script, timeout: number, one: Pending): Batch {
-    const { resource, common = nothing } = one.step;
-    const only = this.#connection.source.cluster ? resource : undefined;
-    return { script, timeout, common, resource: only, pending: [one] };
+    const { step } = one;
+    return { script, timeout, common: step.common ?? nothing, resource: this.#only(step), pending: [one] };
+  }
+
+  #only({ resource }: Step): string | undefined {
+    return this.#connection.source.cluster ? resource : undefined;
   }
 
   readonly #endTurn = (): void => {
@@ -155,11 +167,6 @@ function ask(client: RedisClient, { script, common, pending }: Batch): Promise<a
   words.push(...common);
   for (const { step } of pending) words.push(...step.args);
   return script.call(client, words);
-}
-
-function goTogether(a: Batch, b: Batch): boolean {
-  const alike = a.script === b.script && a.timeout === b.timeout && a.resource === b.resource;
-  return alike && isSame(a.common, b.common);
 }
 
 function isSame(a: readonly Argument[], b: readonly Argument[]): boolean {

@@ -131,8 +131,8 @@ local function grant(r, claim, isPlace, q)
   if isPlace then redis.call('ZREM', r.line, claim.id) end
   lasts(r, claim.id, q.lease)
   put(r, 'token', r.token)
-  put(r, ':' .. claim.id, 'h ' .. q.weight .. ' ' .. r.token .. ' ' .. math.floor(now) .. ' ' .. q.channel .. '\n' .. q.owner
-    .. '\n' .. claim.serves)
+  put(r, ':' .. claim.id, 'h ' .. whole(q.weight) .. ' ' .. r.token .. ' ' .. math.floor(now) .. ' ' .. q.channel .. '\n'
+    .. q.owner .. '\n' .. claim.serves)
   return r.token
 end
 
@@ -141,8 +141,8 @@ local function queue(r, claim, q)
   local since = string.match(record or '', '^p %d+ %d+ (%d+)') or math.floor(now)
   if not record then redis.call('ZADD', r.line, redis.call('HINCRBY', r.state, 'ticket', 1), claim.id) end
   lasts(r, claim.id, q.placeLife)
-  put(r, ':' .. claim.id, 'p ' .. q.weight .. ' ' .. q.capacity .. ' ' .. since .. ' ' .. q.channel .. '\n' .. q.owner .. '\n'
-    .. claim.serves)
+  put(r, ':' .. claim.id, 'p ' .. whole(q.weight) .. ' ' .. whole(q.capacity) .. ' ' .. since .. ' ' .. q.channel .. '\n'
+    .. q.owner .. '\n' .. claim.serves)
   r.queued = true
   close(r)
   return { 'queued', redis.call('ZRANK', r.line, claim.id), retryAfter(r) }

@@ -9,7 +9,8 @@
  *     the task and the message, as JSON
  *     the id
  *
- * SINCE and BEGUN, when its lease began, are in microseconds, and LEASE in milliseconds. With more to say it is a hash, which has fields of its own, and one for each claim, `:ID`:
+ * SINCE and BEGUN, when its lease began, are in microseconds, and LEASE in milliseconds. With more to say it is a hash,
+ * which has fields of its own, and one for each claim, `:ID`:
  *
  *     h WEIGHT TOKEN SINCE CHANNEL       or, of a place:  p WEIGHT CAPACITY SINCE CHANNEL
  *     the owner, as JSON
@@ -34,6 +35,9 @@ local function wrongVersion(text)
   return version and version ~= '1' and { 'version', version } or nil
 end
 
+-- Lua writes numbers from 1e14 up in another way, and all who read expect digits.
+local function whole(number) return string.format('%.0f', number) end
+
 local function writeIdle(state, token)
   redis.call('SET', state, '1 i ' .. token, 'PX', idle)
 end
@@ -52,8 +56,8 @@ end
 
 local function writeLone(state, l, lease)
   lease = math.ceil(lease)
-  redis.call('SET', state, '1 h ' .. l.token .. ' ' .. l.since .. ' ' .. micros .. ' ' .. lease .. ' ' .. l.weight .. ' '
-    .. l.capacity .. ' ' .. l.channel .. '\n' .. l.owner .. '\n' .. l.serves .. '\n' .. l.id, 'PX', lease + idle)
+  redis.call('SET', state, '1 h ' .. l.token .. ' ' .. l.since .. ' ' .. micros .. ' ' .. whole(lease) .. ' '
+    .. whole(l.weight) .. ' ' .. whole(l.capacity) .. ' ' .. l.channel .. '\n' .. l.owner .. '\n' .. l.serves .. '\n' .. l.id, 'PX', lease + idle)
 end
 
 -- The last token of a resource that is held by nobody.
@@ -96,7 +100,8 @@ local function spread(r, text)
   if not l then return false end
   local since = string.sub(l.since, 1, -4)
   redis.call('HSET', r.state, 'version', '1', 'used', l.weight, 'token', l.token, 'declared', l.capacity, 'declaredAt', since,
-    ':' .. l.id, 'h ' .. l.weight .. ' ' .. l.token .. ' ' .. since .. ' ' .. l.channel .. '\n' .. l.owner .. '\n' .. l.serves)
+    ':' .. l.id, 'h ' .. whole(l.weight) .. ' ' .. l.token .. ' ' .. since .. ' ' .. l.channel .. '\n' .. l.owner .. '\n'
+    .. l.serves)
   redis.call('ZADD', r.ends, l.ends, l.id)
   r.last = l.ends
   return true
