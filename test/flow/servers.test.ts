@@ -1,6 +1,7 @@
 import { createApp, createWorker, locked } from 'lockkeeper';
-import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { useRedis, useRedisSentinel } from '../support/servers/index.js';
+import { trustAnyServer } from '../support/trust.js';
 import { until } from '../support/until.js';
 
 /** An app whose messages, limits and results are behind one URL. */
@@ -18,15 +19,7 @@ describe('an app with one URL for all', () => {
   describe('over TLS, with a password', () => {
     const server = useRedis({ tls: true, password: 'p@ss/word' });
 
-    // Its certificate is its own. That Node then warns is not what is tested.
-    beforeEach(() => {
-      vi.stubEnv('NODE_TLS_REJECT_UNAUTHORIZED', '0');
-      vi.spyOn(process, 'emitWarning').mockReturnValue();
-    });
-    afterEach(() => {
-      vi.unstubAllEnvs();
-      vi.restoreAllMocks();
-    });
+    trustAnyServer();
 
     it('runs tasks under limits, and gives their results', async () => {
       const { run } = await appOn(server.url);

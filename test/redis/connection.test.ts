@@ -10,6 +10,7 @@ import { errorOf } from '../support/error-of.js';
 import { startScript } from '../support/peer.js';
 import { startProxy, type TcpProxy } from '../support/proxy.js';
 import { useRedis } from '../support/servers/index.js';
+import { trustAnyServer } from '../support/trust.js';
 import { until } from '../support/until.js';
 
 const server = useRedis();
@@ -142,14 +143,7 @@ describe('a connection', () => {
 describe('a server with a password, over TLS', () => {
   const guarded = useRedis({ password: 'p@ss/word', tls: true });
 
-  beforeEach(() => {
-    vi.stubEnv('NODE_TLS_REJECT_UNAUTHORIZED', '0');
-    vi.spyOn(process, 'emitWarning').mockReturnValue();
-  });
-  afterEach(() => {
-    vi.unstubAllEnvs();
-    vi.restoreAllMocks();
-  });
+  trustAnyServer();
 
   it('is entered with the password of the URL', async () => {
     expect(await (await connect(guarded.url).ready(5_000)).call('ping', [])).toBe('PONG');

@@ -1,11 +1,12 @@
 import { channel } from 'node:diagnostics_channel';
 import { stat } from 'node:fs';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import { type RedisClient, runScript } from '../../src/redis/client.js';
 import { redisFromUrl } from '../../src/redis/open.js';
 import { errorOf } from '../support/error-of.js';
 import { startProxy } from '../support/proxy.js';
 import { useRedis } from '../support/servers/index.js';
+import { trustAnyServer } from '../support/trust.js';
 import { until } from '../support/until.js';
 
 const server = useRedis();
@@ -137,14 +138,7 @@ describe('a connection of our own on which nothing is heard', () => {
 
   describe('over TLS', () => {
     const guarded = useRedis({ tls: true });
-    beforeEach(() => {
-      vi.stubEnv('NODE_TLS_REJECT_UNAUTHORIZED', '0');
-      vi.spyOn(process, 'emitWarning').mockReturnValue();
-    });
-    afterEach(() => {
-      vi.unstubAllEnvs();
-      vi.restoreAllMocks();
-    });
+    trustAnyServer();
 
     it('is kept while it answers, though something is owed all the time', async () => {
       const client = await open(guarded.url, silence);
