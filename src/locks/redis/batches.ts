@@ -79,14 +79,11 @@ export class Batches {
 
   #keep(script: Script, timeout: number, one: Pending): void {
     if (this.#batches.length === 0) process.nextTick(this.#endTurn);
+    const { common = nothing } = one.step;
     const only = this.#only(one.step);
     for (const batch of this.#batches) {
       const goesAlong = batch.script === script && batch.timeout === timeout && batch.resource === only;
-      if (
-        goesAlong &&
-        batch.pending.length < mostAtOnce &&
-        isSame(batch.common, one.step.common ?? nothing)
-      ) {
+      if (goesAlong && batch.pending.length < mostAtOnce && isSame(batch.common, common)) {
         batch.pending.push(one);
         return;
       }

@@ -57,7 +57,8 @@ end
 local function writeLone(state, l, lease)
   lease = math.ceil(lease)
   redis.call('SET', state, '1 h ' .. l.token .. ' ' .. l.since .. ' ' .. micros .. ' ' .. whole(lease) .. ' '
-    .. whole(l.weight) .. ' ' .. whole(l.capacity) .. ' ' .. l.channel .. '\n' .. l.owner .. '\n' .. l.serves .. '\n' .. l.id, 'PX', lease + idle)
+    .. whole(l.weight) .. ' ' .. whole(l.capacity) .. ' ' .. l.channel .. '\n' .. l.owner .. '\n' .. l.serves .. '\n'
+    .. l.id, 'PX', lease + idle)
 end
 
 -- The last token of a resource that is held by nobody.
