@@ -35,9 +35,6 @@ local function wrongVersion(text)
   return version and version ~= '1' and { 'version', version } or nil
 end
 
--- Lua writes numbers from 1e14 up in another way, and all who read expect digits.
-local function whole(number) return string.format('%.0f', number) end
-
 local function writeIdle(state, token)
   redis.call('SET', state, '1 i ' .. token, 'PX', idle)
 end

@@ -26,6 +26,9 @@ local function forEach(step)
   return #replies == 1 and replies[1] or replies
 end
 
+-- Lua writes numbers from 1e14 up in another way, and all who read expect digits.
+local function whole(number) return string.format('%.0f', number) end
+
 local idle = ${idle}
 `;
 
@@ -43,7 +46,7 @@ local micros = time[1] .. string.sub('00000' .. time[2], -6)
 local function tokenAfter(last)
   last = tonumber(last) or 0
   if last < tonumber(micros) then return micros end
-  return string.format('%.0f', last + 1)
+  return whole(last + 1)
 end
 
 -- Milliseconds, as they are told: nobody is to come back too early.
