@@ -190,8 +190,8 @@ export function book(
 /** Milliseconds between two starts of the usual rate. */
 export const interval = 500;
 
-/** What a step may take on a slow machine, in milliseconds: still less than from one start to the next. */
-const slack = 450;
+/** What a step may take on a slow machine, in milliseconds. */
+const slack = 300;
 
 /** Books a start that is not free yet. Returns its id, and when it is. */
 export async function later(party: Coordinator, resource: string, options?: Partial<BookRequest>) {
