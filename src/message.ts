@@ -1,5 +1,4 @@
 import { types } from 'node:util';
-import { changed } from './changed.js';
 import { ConfigError, MalformedMessageError, MessageError, show } from './errors.js';
 import { messageIn, parseObject } from './message-fields.js';
 
@@ -104,13 +103,13 @@ const version = 1;
 
 /** The message as text: what is 0 or absent is left out, and a share of weight 1 is its key. */
 export function encode(message: Message): string {
-  const sent = changed<object>(message, {
+  return JSON.stringify({
+    ...message,
     shares: message.shares?.map((share) => (share?.weight === 1 ? share.key : share)),
     retries: message.retries || undefined,
     deferrals: message.deferrals || undefined,
     priority: message.priority || undefined,
   });
-  return JSON.stringify(sent);
 }
 
 export function checkSize(text: string, maxBytes: number, what: string): void {

@@ -91,7 +91,7 @@ class Crowd {
   async #take(count: number, letGo: () => Promise<void>): Promise<Figures> {
     const [before, redisBefore] = [await this.#ask('look'), await this.#redis.cpuUs()];
     const commands = await this.#redis.commands();
-    const reached = this.#ask({ ran: count });
+    const reached = this.#ask({ ran: before.ran + count });
     await letGo();
     const after = await reached;
     const ran = after.ran - before.ran;

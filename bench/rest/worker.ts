@@ -5,7 +5,7 @@ import { collect } from '../support/heap.js';
 /** What it is told. Each is answered with a look at it. */
 export type Order =
   | Start
-  /** Look when it has run so many more. */
+  /** Look when it has run so many in all. */
   | { readonly ran: number }
   | 'look';
 
@@ -37,7 +37,7 @@ process.on('message', (order: Order) => void obey(order));
 
 async function obey(order: Order): Promise<void> {
   if (order !== 'look' && 'broker' in order) await start(order);
-  if (order !== 'look' && 'ran' in order) await until(ran + order.ran);
+  if (order !== 'look' && 'ran' in order) await until(order.ran);
   process.send?.(look(order === 'look'));
 }
 

@@ -12,9 +12,12 @@ export interface RedisClient {
   readonly isCluster: boolean;
   // biome-ignore lint/suspicious/noExplicitAny: the replies of Redis have no type
   call(command: string, args: (string | number)[]): Promise<any>;
-  /** As `call('evalsha', words)`, for less: of the clients that this package opens for a single server. */
+  /**
+   * As `call('evalsha', words)`, for less: of the clients that this package opens for a single server. `whenForgotten`:
+   * what answers in place of a server that has not got the script.
+   */
   // biome-ignore lint/suspicious/noExplicitAny: as above
-  [runScript]?(words: ScriptWords): Promise<any>;
+  [runScript]?(words: ScriptWords, whenForgotten?: () => Promise<any>): Promise<any>;
   subscribe(...channels: string[]): Promise<unknown>;
   unsubscribe(...channels: string[]): Promise<unknown>;
   connect(): Promise<void>;

@@ -1,3 +1,4 @@
+import { tracingChannel } from 'node:diagnostics_channel';
 import type { Command, Redis, RedisOptions } from 'ioredis';
 import { type RedisClient, runScript } from './client.js';
 import { ScriptCall, type ScriptWords } from './script-call.js';
@@ -6,12 +7,18 @@ type Options = Omit<RedisOptions, 'replyMapping'> & { socketTimeout: number };
 
 export type OwnClient = new (options: Options) => RedisClient;
 
+/** Where ioredis tells of commands to those who trace. */
+const commands = tracingChannel('ioredis:command');
+
+type QueuedItem = NonNullable<ReturnType<Redis['commandQueue']['shift']>>;
+
 type SendCommand = Redis['sendCommand'];
 
 /** A client of ioredis, made for many small scripts: a call of one costs less, and so does its `socketTimeout`. */
 export function ownClient(base: typeof Redis): OwnClient {
   return class extends base {
     readonly silence: Silence;
+    readonly isWrapped = isWrapped(base.prototype.sendCommand);
 
     constructor({ socketTimeout, ...options }: Options) {
       super(options);
@@ -23,10 +30,26 @@ export function ownClient(base: typeof Redis): OwnClient {
       return super.sendCommand(...args);
     }
 
-    [runScript](words: ScriptWords): Promise<unknown> {
-      return this.sendCommand(new ScriptCall(words) as unknown as Command) as Promise<unknown>;
+    [runScript](words: ScriptWords, whenForgotten?: () => Promise<unknown>): Promise<unknown> {
+      const call = new ScriptCall(words, whenForgotten);
+      const { stream, condition } = this;
+      const isTraced = this.isWrapped || commands.hasSubscribers !== false;
+      if (isTraced || this.status !== 'ready' || !stream.writable) {
+        return this.sendCommand(call as unknown as Command) as Promise<unknown>;
+      }
+      // What is left of `sendCommand` where all that it looks for is not the case.
+      this.silence.begin();
+      stream.write(call.toWritable());
+      const item = { command: call, stream: undefined, select: condition?.select ?? 0 };
+      this.commandQueue.push(item as unknown as QueuedItem);
+      return call.promise;
     }
   };
+}
+
+/** Whether somebody wants to see every command, as what instruments libraries does. */
+function isWrapped(method: SendCommand): boolean {
+  return '__wrapped' in method || method.name !== 'sendCommand';
 }
 
 const looks = 5;

@@ -14,11 +14,13 @@ export class ScriptCall {
   /** Whether it was told to those who trace: ioredis sees to that. */
   isTraced = false;
 
-  constructor(words: ScriptWords) {
+  /** `whenForgotten`: what answers in place of a server that has not got the script. */
+  constructor(words: ScriptWords, whenForgotten?: () => Promise<unknown>) {
     this.args = words;
     this.promise = new Promise((resolve, reject) => {
       this.resolve = (reply) => resolve(inTexts(reply));
-      this.reject = reject;
+      this.reject = (error) =>
+        whenForgotten && isForgotten(error) ? resolve(whenForgotten()) : reject(error);
     });
   }
 
@@ -35,6 +37,11 @@ export class ScriptCall {
     }
     return text;
   }
+}
+
+/** Whether a server says that it has not got the script. */
+export function isForgotten(error: unknown): boolean {
+  return error instanceof Error && error.message.startsWith('NOSCRIPT');
 }
 
 function inTexts(reply: unknown): unknown {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { type RedisClient, runScript } from './client.js';
-import type { ScriptWords } from './script-call.js';
+import { isForgotten, type ScriptWords } from './script-call.js';
 
 /**
  * A script for what is most common: the same arguments, but only so many of the keys of each step. Where that is not
@@ -35,10 +35,13 @@ export class Script {
    */
   // biome-ignore lint/suspicious/noExplicitAny: as above
   call(client: RedisClient, words: (string | number)[]): Promise<any> {
-    const answer = client[runScript]?.(words) ?? client.call('evalsha', words);
-    return answer.catch((error: unknown) => {
-      if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error;
-      return client.call('eval', [this.#source, ...words.slice(1)]);
-    });
+    const sendWhole = () => client.call('eval', [this.#source, ...words.slice(1)]);
+    return (
+      client[runScript]?.(words, sendWhole) ??
+      client.call('evalsha', words).catch((error: unknown) => {
+        if (isForgotten(error)) return sendWhole();
+        throw error;
+      })
+    );
   }
 }

@@ -23,12 +23,20 @@ export class Outbox {
     this.#results = results;
   }
 
-  send(queue: string, outgoing: readonly Outgoing[]): Promise<void> {
-    const sending = this.#send(queue, outgoing);
-    const done = () => this.#underWay.delete(sending);
+  async send(queue: string, outgoing: readonly Outgoing[]): Promise<void> {
+    if (!this.#isOpen) throw new ClosedError('The app');
+    if (outgoing.length === 0) return;
+    const messages = outgoing.map(({ message }) => message);
+    const options = { queue, delay: outgoing[0]?.delay };
+    // The broker has it when this waits, where nothing must be waited for: a call may be all that its turn does.
+    const answerable = this.#answerable(messages);
+    const sending = Promise.resolve(whenThere(answerable, (sent) => this.#broker.publish(sent, options)));
     this.#underWay.add(sending);
-    sending.then(done, done);
-    return sending;
+    try {
+      await sending;
+    } finally {
+      this.#underWay.delete(sending);
+    }
   }
 
   /** From now on only runs may send. Resolves when what was on its way has arrived or failed. */
@@ -40,15 +48,6 @@ export class Outbox {
   async close(): Promise<void> {
     this.#openTo = 'none';
     await Promise.allSettled(this.#underWay);
-  }
-
-  async #send(queue: string, outgoing: readonly Outgoing[]): Promise<void> {
-    if (!this.#isOpen) throw new ClosedError('The app');
-    if (outgoing.length === 0) return;
-    const messages = outgoing.map(({ message }) => message);
-    const options = { queue, delay: outgoing[0]?.delay };
-    // The broker has it when this returns, where nothing must be waited for: a call may be all that its turn does.
-    await whenThere(this.#answerable(messages), (sent) => this.#broker.publish(sent, options));
   }
 
   /** The same, with where to send what becomes of them, if that is not kept. */

@@ -1,6 +1,7 @@
 import { channel } from 'node:diagnostics_channel';
 import { stat } from 'node:fs';
-import { afterEach, describe, expect, it } from 'vitest';
+import { Redis } from 'ioredis';
+import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
 import { type RedisClient, runScript } from '../../src/redis/client.js';
 import { redisFromUrl } from '../../src/redis/open.js';
 import { errorOf } from '../support/error-of.js';
@@ -83,6 +84,33 @@ describe('a script that a client of our own runs', () => {
     await client[runScript]([sha, 1, 'key']);
     start.unsubscribe(onStart);
     expect(traced).toMatchObject([{ command: 'evalsha', args: [sha, '1', 'key'] }]);
+  });
+
+  it('is seen by those who wrap the method that sends commands', async () => {
+    const { prototype } = Redis;
+    const { sendCommand } = prototype;
+    const seen: string[] = [];
+    const wrapped: typeof sendCommand = function (this: Redis, command, ...others) {
+      seen.push(command.name);
+      return sendCommand.call(this, command, ...others);
+    };
+    prototype.sendCommand = Object.assign(wrapped, { __wrapped: true });
+    onTestFinished(() => {
+      prototype.sendCommand = sendCommand;
+    });
+    const client = await open();
+    const sha = await shaOf(client, 'return 1');
+    seen.length = 0;
+    expect(await client[runScript]([sha, 0])).toBe(1);
+    expect(seen).toEqual(['evalsha']);
+  });
+
+  it('is answered by what its caller has for a server that does not know it', async () => {
+    const client = await open();
+    const forgotten = ['0'.repeat(40), 0];
+    expect(await client[runScript](forgotten, async () => 'else')).toBe('else');
+    const failing = client[runScript](forgotten, () => Promise.reject(new Error('not this either')));
+    expect((await errorOf(failing)).message).toBe('not this either');
   });
 
   it('fails with its connection, and is not sent again', async () => {

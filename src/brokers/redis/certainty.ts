@@ -39,7 +39,7 @@ export class Certainty {
 
   /** A step that hands something out. */
   async handOut<T>(step: () => Promise<T>): Promise<T> {
-    while (this.#isInDoubt) await this.become();
+    while (this.isInDoubt) await this.become();
     this.#handing++;
     try {
       return await step();
@@ -54,7 +54,7 @@ export class Certainty {
 
   /** Resolves when there is no doubt. */
   async become(): Promise<void> {
-    while (this.#isInDoubt) {
+    while (this.isInDoubt) {
       this.#telling ??= this.#tell().finally(() => {
         this.#telling = undefined;
       });
@@ -62,7 +62,7 @@ export class Certainty {
     }
   }
 
-  get #isInDoubt(): boolean {
+  get isInDoubt(): boolean {
     return this.#doubts !== this.#over;
   }
 

@@ -23,7 +23,7 @@ export interface ConsumerParts {
  * One worker: its slots, and a lane in each of its queues.
  *
  * Where there was nothing to fetch, the queue remembers that this worker is idle, and whoever publishes wakes one idle
- * worker; so nobody asks an empty queue again and again.
+ * worker, or hands it the message; so nobody asks an empty queue again and again.
  */
 export class RedisConsumer implements Consumer, LaneHost, FetchingHost {
   readonly takesAlone = true;
@@ -176,16 +176,16 @@ export class RedisConsumer implements Consumer, LaneHost, FetchingHost {
     else batch.settled(settled);
   }
 
-  onIdle(): void {
-    this.#options.onIdle?.();
-  }
+  readonly onIdle = (): void => this.#options.onIdle?.();
+  readonly look: LaneHost['look'] = (lane, beat) => this.#fetching.look(lane, beat);
+  readonly told: LaneHost['told'] = (lane, handed) => this.#fetching.told(lane, handed);
 
-  look(lane: Lane, beat?: { mayBury: boolean }): Promise<void> {
-    return this.#fetching.look(lane, beat);
+  get hasRoom(): boolean {
+    return this.isFetching && this.#hand.free > 0;
   }
 
   woken(lane: Lane): void {
-    if (this.isFetching && this.#hand.free > 0) this.#fetching.pump();
+    if (this.hasRoom) this.#fetching.pump();
     else if (this.#state !== 'vanished') lane.passOn().catch(this.onError);
   }
 
@@ -213,7 +213,7 @@ export class RedisConsumer implements Consumer, LaneHost, FetchingHost {
   /** Nothing when there is no message in the text, which sets it aside. */
   #deliveryOf(lane: Lane, handed: Handed, room?: string): RedisDelivery | undefined {
     try {
-      const message = decode(handed.text);
+      const message = handed.message ?? decode(handed.text);
       const delivery = new RedisDelivery({ handed, message, lane, room, settle: this.#settle });
       this.#hand.add(delivery);
       return delivery;

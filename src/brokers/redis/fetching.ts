@@ -27,6 +27,11 @@ interface Arrived {
   readonly handed: Handed;
 }
 
+interface Told extends Arrived {
+  /** The number its worker had. */
+  readonly number: string;
+}
+
 /** After an error it fetches again, this many milliseconds later. */
 const errorPause = 250;
 
@@ -48,6 +53,9 @@ export class Fetching {
   readonly #share: number;
   /** They have slots, and were not handed over yet. */
   #arrived: Arrived[] = [];
+  /** They were not asked for, and have no slots yet. */
+  #told: Told[] = [];
+  #underWay = 0;
   #lastLane = 0;
   /** Somebody was told that no slot is idle, or a slot was freed: `onIdle` is to be called when one is idle. */
   #awaited = true;
@@ -121,15 +129,26 @@ export class Fetching {
     await this.#fetch(lane, { wanted, beat });
   }
 
+  /** Has come without being asked for. It may be that a fetch keeps the slot for it, and will not need that. */
+  told(lane: Lane, handed: Handed): void {
+    if (!this.#host.isFetching) return;
+    if (this.#hand.free > 0 && !this.more) this.#host.deliver(lane, handed);
+    else this.#told.push({ lane, handed, number: lane.number });
+    this.#place();
+    this.schedule();
+  }
+
   /** Handles of what has come and was not handed over yet. */
   arrivedFrom(lane: Lane): string[] {
-    return this.#arrived.filter((one) => one.lane === lane).map(({ handed }) => handed.handle);
+    const all = [...this.#arrived, ...this.#told];
+    return all.filter((one) => one.lane === lane).map(({ handed }) => handed.handle);
   }
 
   /** Forgets what was not handed over. */
   drop(): void {
     this.#hand.unkeep(this.#arrived.length);
     this.#arrived = [];
+    this.#told = [];
   }
 
   /** Ends what was settled, and nothing else. Resolves when it is known how. */
@@ -161,20 +180,27 @@ export class Fetching {
 
   async #fetch(lane: Lane, { wanted, beat, batch }: Fetch): Promise<void> {
     this.#hand.keep(wanted);
+    this.#underWay++;
     try {
       await lane.fetch({ wanted, beat, settlements: batch?.settlements }, (handed) => {
-        this.#hand.unkeep(wanted);
+        this.#answered(wanted);
         if (batch) this.#host.tell(batch, handed !== undefined);
         this.#arrive(lane, handed ?? []);
       });
       this.schedule();
     } catch (error) {
-      this.#hand.unkeep(wanted);
+      this.#answered(wanted);
       batch?.failed(error);
+      this.#place();
       this.#host.onError(error);
       this.#pause ??= setTimeout(() => this.resume(), errorPause).unref();
       throw error;
     }
+  }
+
+  #answered(wanted: number): void {
+    this.#underWay--;
+    this.#hand.unkeep(wanted);
   }
 
   #arrive(lane: Lane, handed: readonly Handed[]): void {
@@ -182,8 +208,21 @@ export class Fetching {
     if (this.#host.isFetching) {
       this.#hand.keep(handed.length);
       for (const one of handed) this.#arrived.push({ lane, handed: one });
+      this.#place();
       this.#deliver();
     }
+  }
+
+  /** What was told gets a slot, or goes back when there is none and none may become free by an answer. */
+  #place(): void {
+    while (this.#told.length > 0 && this.#hand.free > 0) {
+      const one = this.#told.shift() as Told;
+      if (one.number !== one.lane.number) continue;
+      this.#hand.keep(1);
+      this.#arrived.push(one);
+    }
+    if (this.#underWay > 0) return;
+    for (const { lane } of this.#told.splice(0)) lane.audit().catch(this.#host.onError);
   }
 
   #deliver(): void {

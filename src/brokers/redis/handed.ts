@@ -1,8 +1,12 @@
+import type { Message } from '../../message.js';
+
 /** A message as it came into a worker's hands. */
 export interface Handed {
   /** Names this delivery, and no other. */
   readonly handle: string;
   readonly text: string;
+  /** The message in the text, if somebody has read it already. */
+  readonly message?: Message | undefined;
   readonly revoked: boolean;
   readonly losses: number;
   /** Among the messages of its queue, when it is a card; else its handle says it. */
@@ -21,7 +25,20 @@ export function handedFrom(handle: string, whole: string, revoked: boolean): Han
   return { handle, text: textIn(whole), revoked, losses: Number(losses), rank };
 }
 
-function handedEntry(handle: string, text: string, revoked: boolean): Handed {
+/** What a worker was handed in the word that woke it, if that is more than a word: an entry of the stream. */
+export function handedInWord(word: string): Handed | undefined {
+  const at = word.indexOf('\n');
+  return at < 0 ? undefined : handedEntry(word.slice(0, at), word.slice(at + 1));
+}
+
+/** What a worker of the publisher's process got: its own message, of which this is the place, or id and text of another. */
+export type GivenReply = number | string | [id?: string, text?: string] | null;
+
+export function handedFirst([id, text]: readonly [id?: string, text?: string]): Handed | undefined {
+  return id === undefined || text === undefined ? undefined : handedEntry(id, text);
+}
+
+export function handedEntry(handle: string, text: string, revoked = false): Handed {
   return { handle, text, revoked, losses: 0, rank: undefined };
 }
 

@@ -1,10 +1,18 @@
 import type { Room } from '../broker.js';
 import { Alarm } from './alarm.js';
 import { Certainty } from './certainty.js';
-import { type FetchReply, type Handed, handedFrom, handedIn, type TakenReply } from './handed.js';
+import {
+  type FetchReply,
+  type Handed,
+  handedFrom,
+  handedIn,
+  handedInWord,
+  type TakenReply,
+} from './handed.js';
 import type { BeatAnswer } from './heart.js';
 import { beatAnswer, Membership, type MembershipHost } from './membership.js';
-import type { RedisQueue } from './queue.js';
+import type { Neighbour, RedisQueue } from './queue.js';
+import { setAside, tooLarge } from './set-aside.js';
 import { argumentsOf, type Settlement } from './settlement.js';
 import * as delivering from './steps/delivering.js';
 import * as living from './steps/living.js';
@@ -41,13 +49,17 @@ export interface LaneHost {
   handles(lane: Lane): string[];
   /** There may be something to fetch. Rejects when it cannot be. */
   look(lane: Lane, beat?: { mayBury: boolean }): Promise<void>;
+  /** Whether there is a slot for what comes. */
+  readonly hasRoom: boolean;
   /** Somebody has published. */
   woken(lane: Lane): void;
+  /** The same, and this is in its hands already. */
+  told(lane: Lane, handed: Handed): void;
   onError(error: unknown): void;
 }
 
 /** One worker in one queue, and the steps it takes there. */
-export class Lane implements MembershipHost {
+export class Lane implements MembershipHost, Neighbour {
   readonly queue: RedisQueue;
   readonly lease: number;
   /** Nothing was there to fetch, and this worker will be woken. */
@@ -61,8 +73,15 @@ export class Lane implements MembershipHost {
   /** When a message is due. */
   readonly #due = new Alarm(() => void this.#look());
   #beatAnswer: BeatAnswer | undefined;
+  /** In publish order: what was handed out before and is not known of has gone back. */
+  #gone = 0;
   readonly #certainty = new Certainty({
-    tell: () => this.#membership.step(living.audit, this.#host.handles(this)),
+    tell: async () => {
+      const reply = await this.#membership.step(living.audit, this.#host.handles(this));
+      this.#gone = Number(reply?.[1] ?? 0);
+      // Whoever tells is not idle any more, whatever a fetch has found meanwhile.
+      this.quiet = false;
+    },
     onDoubt: () => {
       this.quiet = false;
     },
@@ -85,8 +104,9 @@ export class Lane implements MembershipHost {
     return this.#membership.heardAt;
   }
 
-  join(): Promise<void> {
-    return this.#membership.join();
+  async join(): Promise<void> {
+    await this.#membership.join();
+    this.queue.neighbours.add(this);
   }
 
   /** What it has may not be what it knows of, and what was told may not have been heard. */
@@ -186,20 +206,40 @@ export class Lane implements MembershipHost {
 
   /** Leaves. What is in hand goes to others at once. */
   async leave(): Promise<void> {
+    this.queue.neighbours.delete(this);
     this.#due.stop();
     await this.#membership.leave();
   }
 
   /** Does nothing any more, and says so to nobody. */
   vanish(): void {
+    this.queue.neighbours.delete(this);
     this.#due.stop();
     this.#membership.vanish();
   }
 
-  onWoken(): void {
+  get isIdle(): boolean {
+    return this.quiet && this.number !== '' && !this.#certainty.isInDoubt && this.#host.hasRoom;
+  }
+
+  onWoken(word: string): void {
+    this.told(handedInWord(word));
+  }
+
+  /** What comes too late has gone back already, or is about to. */
+  told(handed: Handed | undefined): void {
     this.#wakes++;
     this.quiet = false;
-    this.#host.woken(this);
+    const isHere = handed && !this.#certainty.isInDoubt && Number.parseInt(handed.handle, 10) > this.#gone;
+    const reason = isHere && tooLarge(handed.text, this.#host.largest);
+    if (reason) void setAside(this, handed, { reason, onError: (error) => this.onError(error) });
+    if (isHere && !reason) this.#host.told(this, handed);
+    else this.#host.woken(this);
+  }
+
+  missed(): void {
+    this.doubt();
+    void this.#look();
   }
 
   onJoined(): void {

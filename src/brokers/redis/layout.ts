@@ -85,6 +85,11 @@ export function orderOf(rank: string): string {
   return rank.slice(1);
 }
 
+/** The id of the message in the stream that has this order. */
+export function entryAt(order: number | string): string {
+  return `${order}-0`;
+}
+
 /** The order of a message of the stream. */
 export function orderOfEntry(id: string): string {
   return id.slice(0, id.indexOf('-')).padStart(16, '0');

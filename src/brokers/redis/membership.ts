@@ -8,8 +8,8 @@ import type { Reply, Step } from './steps/step.js';
 
 export interface MembershipHost {
   readonly lease: number;
-  /** Somebody has published, or may have. */
-  onWoken(): void;
+  /** Somebody has published, or may have. The word is a message that is in its hands now, unless it is empty. */
+  onWoken(word: string): void;
   /** It is known under a new number, and has nothing in hand. */
   onJoined(): void;
   /** A beat that looks for messages too; nothing when this worker counts as dead. */
@@ -90,13 +90,13 @@ export class Membership {
   async #join(): Promise<void> {
     const { keys, link } = this.#queue;
     const number = String(randomInt(1, 2 ** 48 - 1));
-    const onWoken = () => {
-      if (this.number !== '' && !this.#isOver) this.#host.onWoken();
+    const onWoken = (word: string) => {
+      if (this.number === number && !this.#isOver) this.#host.onWoken(word);
     };
     this.#hearing?.stop();
     this.#hearing = link.channels.hear(wakeChannel(keys, number), {
       onMessage: onWoken,
-      onHearing: onWoken,
+      onHearing: () => onWoken(''),
     });
     await link.heard(this.#hearing.begun);
     // Also when it was there before: somebody may have emptied the database.

@@ -16,7 +16,7 @@ const largest = { count: 1_000, size: 1_000_000 };
 const window = 4;
 
 /**
- * Messages that are published at the same moment go together.
+ * Messages that are published at the same moment go together, but for the first where none is on its way: it goes at once.
  *
  * If a batch fails, its calls are told, and no more is sent of them: a part of them may have arrived. So it is when the
  * process dies in between, and nobody was told that they have.
@@ -35,12 +35,17 @@ export class Outgoing {
     if (items.length === 0) return Promise.resolve();
     return new Promise((resolve, reject) => {
       this.#calls.push({ items, sent: 0, arrived: 0, resolve, reject });
-      if (this.#isScheduled) return;
-      this.#isScheduled = true;
-      queueMicrotask(() => {
-        this.#isScheduled = false;
-        this.#pump();
-      });
+      if (this.#underWay === 0) this.#pump();
+      else this.#pumpSoon();
+    });
+  }
+
+  #pumpSoon(): void {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    queueMicrotask(() => {
+      this.#isScheduled = false;
+      this.#pump();
     });
   }
 

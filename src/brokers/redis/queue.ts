@@ -2,7 +2,8 @@ import { ConfigError } from '../../errors.js';
 import { asNew, decode, encode, type Message } from '../../message.js';
 import type { Link } from '../../redis/link.js';
 import type { Aside, Depth, Room } from '../broker.js';
-import { type Keys, keysOf, layout, registryKey } from './layout.js';
+import { type GivenReply, type Handed, handedEntry, handedFirst } from './handed.js';
+import { entryAt, type Keys, keysOf, layout, registryKey } from './layout.js';
 import { Outgoing } from './outgoing.js';
 import { wholeMs } from './settlement.js';
 import * as inspecting from './steps/inspecting.js';
@@ -14,11 +15,23 @@ import type { Reply, Step } from './steps/step.js';
 /** For how long a revocation is remembered, in ms: the message may still be on its way, or come back. */
 const remembered = 86_400_000;
 
+/** A worker of this process, in a queue. */
+export interface Neighbour {
+  readonly number: string;
+  /** It was not told that anything is there to fetch, and has a slot. */
+  readonly isIdle: boolean;
+  /** It does not count as idle any more, and this is in its hands if it is anything. */
+  told(handed: Handed | undefined): void;
+  /** The same may be so, and the answer was not heard. */
+  missed(): void;
+}
+
 /** One queue, as publishers and operators see it, and the way for workers to take their steps in it. */
 export class RedisQueue {
   readonly name: string;
   readonly keys: Keys;
   readonly link: Link;
+  readonly neighbours = new Set<Neighbour>();
   readonly #registry: string;
   readonly #outgoing: Outgoing;
   #opening: Promise<void> | undefined;
@@ -29,7 +42,11 @@ export class RedisQueue {
     this.keys = keysOf(prefix, name);
     this.link = link;
     this.#registry = registryKey(prefix);
-    this.#outgoing = new Outgoing((args) => this.step(publishing.publish, args));
+    this.#outgoing = new Outgoing((args) =>
+      args.length === 2 && args[0] === ''
+        ? this.#publishOne(args[1] as string)
+        : this.step(publishing.publish, args),
+    );
   }
 
   /** One atomic step in this queue, which is there from then on. */
@@ -78,6 +95,28 @@ export class RedisQueue {
   publish(messages: readonly Message[], delay = 0): Promise<void> {
     // All are encoded before the first is sent: a message that cannot be must not leave half of the call behind.
     return this.#outgoing.send(messages.map((message) => [headOf(message, delay), encode(message)]));
+  }
+
+  /** Where a worker of this process is idle, it is likely to be in its hands when it is known to be published. */
+  async #publishOne(text: string): Promise<void> {
+    const near = this.#idleNeighbour();
+    const number = near?.number ?? '';
+    try {
+      const answer = this.step(publishing.publishOne, [text, number]);
+      // It is likely to come back: what is read now need not be read when it is waited for.
+      const read = near && messageIn(text);
+      const got = (await answer) as unknown as GivenReply;
+      if (got === null || near?.number !== number) return;
+      near.told(Array.isArray(got) ? handedFirst(got) : { ...handedEntry(entryAt(got), text), ...read });
+    } catch (error) {
+      near?.missed();
+      throw error;
+    }
+  }
+
+  #idleNeighbour(): Neighbour | undefined {
+    for (const one of this.neighbours) if (one.isIdle) return one;
+    return undefined;
   }
 
   /** Publishes what need not be a message, as something else that writes to the same queue might. */

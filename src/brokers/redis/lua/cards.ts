@@ -11,11 +11,19 @@ local function now()
   return time[1] * 1000 + math.floor(time[2] / 1000)
 end`;
 
+/** The place in publish order of the last message that went to the stream. */
+export const lastEntry = `
+local function lastEntry()
+  local found = redis.pcall('XINFO', 'STREAM', stream)
+  for i = 1, #found, 2 do if found[i] == 'last-generated-id' then return tonumber(string.match(found[i + 1], '^%d+')) end end
+  return 0
+end`;
+
 /** Places in publish order for so many messages; the first of them. */
 export const mint = `
 local function mint(count)
   local time = redis.call('TIME')
-  local last = tonumber(redis.call('HGET', facts, 'last')) or 0
+  local last = math.max(tonumber(redis.call('HGET', facts, 'last')) or 0, lastEntry())
   local first = math.max(time[1] * 1000000 + time[2], last + 1)
   redis.call('HSET', facts, 'last', string.format('%.0f', first + count - 1))
   return first

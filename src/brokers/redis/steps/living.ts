@@ -1,4 +1,4 @@
-import { cards, now, revocation, wake } from '../lua/cards.js';
+import { cards, lastEntry, now, revocation, wake } from '../lua/cards.js';
 import { beat as beatPart, bury, inHand } from '../lua/workers.js';
 import { Step } from './step.js';
 
@@ -29,9 +29,14 @@ local others = beat(ARGV[1], tonumber(ARGV[2]), ARGV[3] == '1', now())
 return others and { 1, others } or { 0 }`,
 );
 
-/** number, then the handles it knows of: whatever else it has goes back, without a loss. It is not idle any more. */
+/**
+ * number, then the handles it knows of: whatever else it has goes back, without a loss. It is not idle any more.
+ *
+ * → 1, the last place in publish order
+ */
 export const audit = new Step(
   cards,
+  lastEntry,
   revocation,
   wake,
   inHand,
@@ -47,7 +52,7 @@ eachInHand(me, function(handle, giveBack)
   returned = true
 end)
 if returned then wake() end
-return { 1 }`,
+return { 1, string.format('%.0f', lastEntry()) }`,
 );
 
 /** number. What it has goes to others at once, as lost. */

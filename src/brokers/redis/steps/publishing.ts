@@ -1,4 +1,4 @@
-import { cards, mint, now, revocation, wake } from '../lua/cards.js';
+import { cards, lastEntry, mint, now, revocation, wake } from '../lua/cards.js';
 import { waiting } from '../lua/waiting.js';
 import { Step, seldom } from './step.js';
 
@@ -32,6 +32,7 @@ end`;
  * knows no order but that of their coming, are cards.
  */
 const add = [
+  lastEntry,
   mint,
   wake,
   seldom(['addCard'], now, cards, revocation, waiting, addCard),
@@ -54,6 +55,55 @@ end`,
 
 /** For each message: nothing, or delay in ms, priority and id, as one text; and the message. */
 export const publish = new Step(...add, 'add(1) return {}');
+
+/** Larger messages are fetched: what a worker is told waits in the server for it, and there is a limit to that. */
+const largestTold = 65_536;
+
+/**
+ * One message without delay and of no priority, number of a worker of its publisher's process that is idle, if any. Where
+ * no card comes before it, the first of the stream is in the hands of an idle worker from now on: of that one, with the
+ * answer, or else of one that can be told with the word that wakes it. What it does not hear of goes back when it tells
+ * what it knows of, as it does when it was not connected, and now and then; or when it counts as dead.
+ *
+ * → nothing, or of what that worker got the place in publish order if it is this message, else id and text
+ */
+export const publishOne = new Step(`
+local text, near, time = ARGV[1], ARGV[2], redis.call('TIME')
+local place = time[1] * 1000000 + time[2]
+local added = redis.pcall('XADD', stream, string.format('%.0f-0', place), 'm', text)
+if type(added) == 'table' then
+  ${lastEntry}
+  place = lastEntry() + 1
+  added = redis.call('XADD', stream, string.format('%.0f-0', place), 'm', text)
+end
+if redis.call('EXISTS', ready, revoked) > 0 or #text > ${largestTold} then
+  ${wake}
+  return wake()
+end
+local function handTo(worker)
+  local found = redis.pcall('XREADGROUP', 'GROUP', 'w', worker, 'COUNT', 1, 'STREAMS', stream, '>')
+  local entry = found and found[1] and found[1][2][1]
+  if entry then return entry[1], entry[2][2] end
+end
+if near ~= '' and redis.call('ZREM', idle, near) == 1 then
+  local id, first = handTo(near)
+  if id == added then return place end
+  return { id, first }
+end
+if cluster then
+  ${wake}
+  return wake()
+end
+while true do
+  local worker = redis.call('ZPOPMIN', idle)[1]
+  if not worker then return end
+  local channel = idle .. ':' .. worker
+  if redis.call('PUBSUB', 'NUMSUB', channel)[2] > 0 then
+    local id, first = handTo(worker)
+    redis.call('PUBLISH', channel, id and id .. '\\n' .. first or '')
+    return
+  end
+end`);
 
 /** id of what was set apart, then the message as for `publish` → whether it was there */
 export const replay = new Step(
