@@ -16,9 +16,9 @@ type SendCommand = Redis['sendCommand'];
 
 /** A client of ioredis, made for many small scripts: a call of one costs less, and so does its `socketTimeout`. */
 export function ownClient(base: typeof Redis): OwnClient {
+  const method = new Watched(base);
   return class extends base {
     readonly silence: Silence;
-    readonly isWrapped = isWrapped(base.prototype.sendCommand);
 
     constructor({ socketTimeout, ...options }: Options) {
       super(options);
@@ -33,7 +33,7 @@ export function ownClient(base: typeof Redis): OwnClient {
     [runScript](words: ScriptWords, whenForgotten?: () => Promise<unknown>): Promise<unknown> {
       const call = new ScriptCall(words, whenForgotten);
       const { stream, condition } = this;
-      const isTraced = this.isWrapped || commands.hasSubscribers !== false;
+      const isTraced = method.isWrapped || commands.hasSubscribers !== false;
       if (isTraced || this.status !== 'ready' || !stream.writable) {
         return this.sendCommand(call as unknown as Command) as Promise<unknown>;
       }
@@ -47,9 +47,25 @@ export function ownClient(base: typeof Redis): OwnClient {
   };
 }
 
-/** Whether somebody wants to see every command, as what instruments libraries does. */
-function isWrapped(method: SendCommand): boolean {
-  return '__wrapped' in method || method.name !== 'sendCommand';
+/** The method that sends commands. What instruments libraries wraps it, to see every command. */
+class Watched {
+  readonly #base: typeof Redis;
+  #method: SendCommand | undefined;
+  #isWrapped = false;
+
+  constructor(base: typeof Redis) {
+    this.#base = base;
+  }
+
+  get isWrapped(): boolean {
+    const method = this.#base.prototype.sendCommand;
+    if (method === this.#method) return this.#isWrapped;
+    this.#method = method;
+    // OpenTelemetry marks it, Datadog has it inherit from what it wraps, and most others give it no name.
+    const isMarked = '__wrapped' in method || Object.getPrototypeOf(method) !== Function.prototype;
+    this.#isWrapped = isMarked || method.name !== 'sendCommand';
+    return this.#isWrapped;
+  }
 }
 
 const looks = 5;

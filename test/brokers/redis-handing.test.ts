@@ -1,4 +1,7 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { Redis } from 'ioredis';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { encode } from '../../src/message.js';
 import { call, calls, done, parked, resource } from '../conformance/broker/kit.js';
 import { errorOf } from '../support/error-of.js';
 import { startProxy } from '../support/proxy.js';
@@ -112,6 +115,21 @@ describe('a worker on the redis broker that is idle', () => {
     expect(await broker.depth(queue)).toMatchObject({ ready: 0, running: 1 });
   });
 
+  it('has it too when only the connection was lost by which it is told', async () => {
+    const queue = newQueue();
+    const { proxy, deliveries } = await behindProxy(queue);
+    const broker = open(server.url);
+    proxy.pause('replies');
+    await broker.publish(calls(1), { queue });
+
+    await look(server.url).client('KILL', 'TYPE', 'PUBSUB');
+    proxy.resume();
+
+    await until(() => deliveries.length === 1, 5_000);
+    expect(deliveries[0]!.losses).toBe(0);
+    expect(await broker.depth(queue)).toMatchObject({ ready: 0, running: 1 });
+  });
+
   it('has what its process published when the answer to that is lost, and once', async () => {
     const queue = newQueue();
     const { proxy, broker, deliveries } = await behindProxy(queue);
@@ -163,6 +181,65 @@ describe('a worker on the redis broker that is idle', () => {
     expect(deliveries.length).toBe(0);
     await own.publish(calls(1), { queue });
     await until(() => deliveries.length === 1);
+  });
+
+  it('is woken by publishers that may not ask who listens', async () => {
+    const queue = newQueue();
+    const { consumer, deliveries } = await serve(open(server.url), queue, { lease: 60_000 });
+    await until(() => consumer.idle === 10);
+    await look(server.url).acl('SETUSER', 'few', 'on', '>secret', '~*', '&*', '+@all', '-pubsub');
+    const broker = open(server.url.replace('redis://', 'redis://few:secret@'));
+
+    await broker.publish(calls(1), { queue });
+
+    await until(() => deliveries.length === 1, 5_000);
+  });
+
+  it('runs in no context of the publisher', async () => {
+    const [queue, store] = [newQueue(), new AsyncLocalStorage<string>()];
+    const own = open(server.url);
+    const seen: unknown[] = [];
+    const onDelivery = () => void seen.push(store.getStore());
+    const { consumer } = await serve(own, queue, { lease: 60_000, onDelivery });
+    await until(() => consumer.idle === 10);
+
+    await store.run('a request', () => own.publish(calls(1), { queue }));
+
+    await until(() => seen.length === 1);
+    expect(seen).toEqual([undefined]);
+  });
+
+  it('is handed nothing large, though that comes first', async () => {
+    const [queue, redis] = [newQueue(), look(server.url)];
+    const { consumer, deliveries } = await serve(open(server.url), queue, { lease: 60_000 });
+    await until(() => consumer.idle === 10);
+    const [large, small] = [call({ args: ['x'.repeat(100_000)] }), call()];
+    // As a publisher that died before it woke anybody.
+    await redis.xadd(`lk:queue:{${queue}}:1:stream`, `${Date.now() * 1_000}-0`, 'm', encode(large));
+    const words: string[] = [];
+    const listener = look(server.url);
+    await listener.psubscribe(`lk:queue:{${queue}}:1:idle:*`);
+    listener.on('pmessage', (_pattern, _channel, word: string) => words.push(word));
+
+    await open(server.url).publish([small], { queue });
+
+    await until(() => deliveries.length === 2, 5_000);
+    expect(deliveries.map(({ message }) => message.id)).toEqual([large.id, small.id]);
+    expect(deliveries.every(({ losses }) => losses === 0)).toBe(true);
+    expect(words).toEqual(['more']);
+  });
+
+  it('is idle also with a client that gives numbers as texts', async () => {
+    const queue = newQueue();
+    const redis = new Redis(server.url, { stringNumbers: true });
+    onTestFinished(() => redis.disconnect());
+    const own = open(redis);
+    const { consumer, deliveries } = await serve(own, queue, { lease: 60_000 });
+    await until(() => consumer.idle === 10);
+    await own.publish(calls(1), { queue });
+    await until(() => deliveries.length === 1);
+    expect(await deliveries[0]!.settle(done)).toBe(true);
+    expect(await own.depth(queue)).toMatchObject({ ready: 0, running: 0 });
   });
 
   it('fetches what is large', async () => {

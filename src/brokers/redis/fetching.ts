@@ -108,6 +108,7 @@ export class Fetching {
   }
 
   pump(): void {
+    this.#place();
     const batches = this.#settling.take();
     while (this.#host.isFetching && !this.#pause && this.#hand.free > 0) {
       const lane = this.#nextLane();
@@ -132,7 +133,7 @@ export class Fetching {
   /** Has come without being asked for. It may be that a fetch keeps the slot for it, and will not need that. */
   told(lane: Lane, handed: Handed): void {
     if (!this.#host.isFetching) return;
-    if (this.#hand.free > 0 && !this.more) this.#host.deliver(lane, handed);
+    if (this.#hand.free > 0 && !this.more && this.#told.length === 0) this.#host.deliver(lane, handed);
     else this.#told.push({ lane, handed, number: lane.number });
     this.#place();
     this.schedule();

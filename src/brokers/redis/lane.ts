@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks';
 import type { Room } from '../broker.js';
 import { Alarm } from './alarm.js';
 import { Certainty } from './certainty.js';
@@ -75,6 +76,8 @@ export class Lane implements MembershipHost, Neighbour {
   #beatAnswer: BeatAnswer | undefined;
   /** In publish order: what was handed out before and is not known of has gone back. */
   #gone = 0;
+  readonly #context = new AsyncResource('Lane');
+  #isOver = false;
   readonly #certainty = new Certainty({
     tell: async () => {
       const reply = await this.#membership.step(living.audit, this.#host.handles(this));
@@ -106,7 +109,7 @@ export class Lane implements MembershipHost, Neighbour {
 
   async join(): Promise<void> {
     await this.#membership.join();
-    this.queue.neighbours.add(this);
+    if (!this.#isOver) this.queue.neighbours.add(this);
   }
 
   /** What it has may not be what it knows of, and what was told may not have been heard. */
@@ -136,8 +139,9 @@ export class Lane implements MembershipHost, Neighbour {
       const reply = await this.#membership.step(delivering.fetch, args);
       if (!reply || number !== this.number) return receive(undefined);
       const [, isIdle, due, untended, others] = reply as FetchReply;
-      if (wanted > 0) this.quiet = isIdle === 1 && wakes === this.#wakes;
-      if (isIdle === 1) this.#untendedAt = momentIn(untended);
+      const foundNothing = Number(isIdle) === 1;
+      if (wanted > 0) this.quiet = foundNothing && wakes === this.#wakes;
+      if (foundNothing) this.#untendedAt = momentIn(untended);
       if (beat) this.#beatAnswer = beatAnswer(others);
       this.#due.in(due);
       receive(handedIn(reply as FetchReply));
@@ -165,7 +169,10 @@ export class Lane implements MembershipHost, Neighbour {
       const [, due, handle, isRevoked, card] = reply as TakenReply;
       this.#due.in(due);
       if (card !== undefined) {
-        return receive(this, { kind: 'taken', handed: handedFrom(String(handle), card, isRevoked === 1) });
+        return receive(this, {
+          kind: 'taken',
+          handed: handedFrom(String(handle), card, Number(isRevoked) === 1),
+        });
       }
       return receive(
         this,
@@ -206,15 +213,13 @@ export class Lane implements MembershipHost, Neighbour {
 
   /** Leaves. What is in hand goes to others at once. */
   async leave(): Promise<void> {
-    this.queue.neighbours.delete(this);
-    this.#due.stop();
+    this.#end();
     await this.#membership.leave();
   }
 
   /** Does nothing any more, and says so to nobody. */
   vanish(): void {
-    this.queue.neighbours.delete(this);
-    this.#due.stop();
+    this.#end();
     this.#membership.vanish();
   }
 
@@ -223,11 +228,23 @@ export class Lane implements MembershipHost, Neighbour {
   }
 
   onWoken(word: string): void {
-    this.told(handedInWord(word));
+    const handed = handedInWord(word);
+    if (!handed && word !== '') this.doubt();
+    this.#told(handed);
+  }
+
+  onHearing(): void {
+    this.doubt();
+    this.#told(undefined);
+  }
+
+  /** A run is no part of what the publisher does: it is to see no context of that. */
+  got(handed: Handed | undefined): void {
+    this.#context.runInAsyncScope(() => this.#told(handed));
   }
 
   /** What comes too late has gone back already, or is about to. */
-  told(handed: Handed | undefined): void {
+  #told(handed: Handed | undefined): void {
     this.#wakes++;
     this.quiet = false;
     const isHere = handed && !this.#certainty.isInDoubt && Number.parseInt(handed.handle, 10) > this.#gone;
@@ -264,6 +281,12 @@ export class Lane implements MembershipHost, Neighbour {
   async #look(): Promise<void> {
     // Whoever is asked to look tells of its errors.
     await this.#host.look(this).catch(() => {});
+  }
+
+  #end(): void {
+    this.#isOver = true;
+    this.queue.neighbours.delete(this);
+    this.#due.stop();
   }
 
   /** Names a step that hands something out. */

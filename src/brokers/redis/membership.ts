@@ -8,8 +8,10 @@ import type { Reply, Step } from './steps/step.js';
 
 export interface MembershipHost {
   readonly lease: number;
-  /** Somebody has published, or may have. The word is a message that is in its hands now, unless it is empty. */
+  /** Somebody has published. The word may be a message that is in its hands now. */
   onWoken(word: string): void;
+  /** What was told meanwhile was not heard. */
+  onHearing(): void;
   /** It is known under a new number, and has nothing in hand. */
   onJoined(): void;
   /** A beat that looks for messages too; nothing when this worker counts as dead. */
@@ -90,13 +92,11 @@ export class Membership {
   async #join(): Promise<void> {
     const { keys, link } = this.#queue;
     const number = String(randomInt(1, 2 ** 48 - 1));
-    const onWoken = (word: string) => {
-      if (this.number === number && !this.#isOver) this.#host.onWoken(word);
-    };
+    const isMine = () => this.number === number && !this.#isOver;
     this.#hearing?.stop();
     this.#hearing = link.channels.hear(wakeChannel(keys, number), {
-      onMessage: onWoken,
-      onHearing: () => onWoken(''),
+      onMessage: (word) => isMine() && this.#host.onWoken(word),
+      onHearing: () => isMine() && this.#host.onHearing(),
     });
     await link.heard(this.#hearing.begun);
     // Also when it was there before: somebody may have emptied the database.

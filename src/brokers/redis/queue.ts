@@ -21,7 +21,7 @@ export interface Neighbour {
   /** It was not told that anything is there to fetch, and has a slot. */
   readonly isIdle: boolean;
   /** It does not count as idle any more, and this is in its hands if it is anything. */
-  told(handed: Handed | undefined): void;
+  got(handed: Handed | undefined): void;
   /** The same may be so, and the answer was not heard. */
   missed(): void;
 }
@@ -97,21 +97,22 @@ export class RedisQueue {
     return this.#outgoing.send(messages.map((message) => [headOf(message, delay), encode(message)]));
   }
 
-  /** Where a worker of this process is idle, it is likely to be in its hands when it is known to be published. */
+  /** Where a worker of this process is idle, it is likely to have it in its hands when it is known to be published. */
   async #publishOne(text: string): Promise<void> {
     const near = this.#idleNeighbour();
     const number = near?.number ?? '';
-    try {
-      const answer = this.step(publishing.publishOne, [text, number]);
-      // It is likely to come back: what is read now need not be read when it is waited for.
-      const read = near && messageIn(text);
-      const got = (await answer) as unknown as GivenReply;
-      if (got === null || near?.number !== number) return;
-      near.told(Array.isArray(got) ? handedFirst(got) : { ...handedEntry(entryAt(got), text), ...read });
-    } catch (error) {
+    const answer = this.step(publishing.publishOne, [text, number]);
+    // It is likely to come back: what is read now need not be read when it is waited for.
+    const read = near && messageIn(text);
+    const got = (await answer.catch((error) => {
       near?.missed();
       throw error;
-    }
+    })) as unknown as GivenReply;
+    if (!near || near.number !== number) return;
+    if (Array.isArray(got)) near.got(handedFirst(got));
+    else if (got !== null) near.got({ ...handedEntry(entryAt(got), text), ...read });
+    // A cluster's client may repeat a step by itself, so that one answer of two is heard.
+    else if (this.link.cluster) near.missed();
   }
 
   #idleNeighbour(): Neighbour | undefined {
@@ -126,7 +127,7 @@ export class RedisQueue {
 
   async depth(): Promise<Depth> {
     if (!(await this.isThere())) return { ready: 0, delayed: 0, parked: 0, running: 0, apart: 0 };
-    const [ready, delayed, parked, running, apart] = (await this.step(inspecting.depth, [])) as number[];
+    const [ready, delayed, parked, running, apart] = (await this.step(inspecting.depth, [])).map(Number);
     return { ready, delayed, parked, running, apart } as Depth;
   }
 

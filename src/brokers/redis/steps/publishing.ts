@@ -56,7 +56,10 @@ end`,
 /** For each message: nothing, or delay in ms, priority and id, as one text; and the message. */
 export const publish = new Step(...add, 'add(1) return {}');
 
-/** Larger messages are fetched: what a worker is told waits in the server for it, and there is a limit to that. */
+/**
+ * Larger messages are fetched: what a worker is told waits in the server for it, and there is a limit to that. Where one
+ * is the first of the stream, the word says only that there is more in hand than is known of.
+ */
 const largestTold = 65_536;
 
 /**
@@ -98,11 +101,13 @@ while true do
   local worker = redis.call('ZPOPMIN', idle)[1]
   if not worker then return end
   local channel = idle .. ':' .. worker
-  if redis.call('PUBSUB', 'NUMSUB', channel)[2] > 0 then
+  if (redis.pcall('PUBSUB', 'NUMSUB', channel)[2] or 0) > 0 then
     local id, first = handTo(worker)
-    redis.call('PUBLISH', channel, id and id .. '\\n' .. first or '')
+    local word = id and (#first <= ${largestTold} and id .. '\\n' .. first or 'more') or ''
+    redis.call('PUBLISH', channel, word)
     return
   end
+  if redis.call('PUBLISH', channel, '') > 0 then return end
 end`);
 
 /** id of what was set apart, then the message as for `publish` → whether it was there */
