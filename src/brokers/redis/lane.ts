@@ -11,6 +11,7 @@ import {
   type TakenReply,
 } from './handed.js';
 import type { BeatAnswer } from './heart.js';
+import type { LaneHost } from './lane-host.js';
 import { beatAnswer, Membership, type MembershipHost } from './membership.js';
 import type { Neighbour, RedisQueue } from './queue.js';
 import { setAside, tooLarge } from './set-aside.js';
@@ -41,24 +42,6 @@ export interface FetchOptions {
   readonly beat?: { readonly mayBury: boolean } | undefined;
 }
 
-/** What a lane needs of its consumer. */
-export interface LaneHost {
-  readonly lease: number;
-  /** The largest message to hand over, in bytes. */
-  readonly largest: number;
-  /** The handles of all that is in hand from this lane: what was received is, when `receive` returns. */
-  handles(lane: Lane): string[];
-  /** There may be something to fetch. Rejects when it cannot be. */
-  look(lane: Lane, beat?: { mayBury: boolean }): Promise<void>;
-  /** Whether there is a slot for what comes. */
-  readonly hasRoom: boolean;
-  /** Somebody has published. */
-  woken(lane: Lane): void;
-  /** The same, and this is in its hands already. */
-  told(lane: Lane, handed: Handed): void;
-  onError(error: unknown): void;
-}
-
 /** One worker in one queue, and the steps it takes there. */
 export class Lane implements MembershipHost, Neighbour {
   readonly queue: RedisQueue;
@@ -76,15 +59,12 @@ export class Lane implements MembershipHost, Neighbour {
   #beatAnswer: BeatAnswer | undefined;
   /** In publish order: what was handed out before and is not known of has gone back. */
   #gone = 0;
+  /** It told what it has, and did not hear the answer. */
+  #hasToldInVain = false;
   readonly #context = new AsyncResource('Lane');
   #isOver = false;
   readonly #certainty = new Certainty({
-    tell: async () => {
-      const reply = await this.#membership.step(living.audit, this.#host.handles(this));
-      this.#gone = Number(reply?.[1] ?? 0);
-      // Whoever tells is not idle any more, whatever a fetch has found meanwhile.
-      this.quiet = false;
-    },
+    tell: () => this.#tell(),
     onDoubt: () => {
       this.quiet = false;
     },
@@ -276,6 +256,17 @@ export class Lane implements MembershipHost, Neighbour {
 
   onError(error: unknown): void {
     this.#host.onError(error);
+  }
+
+  async #tell(): Promise<void> {
+    const again = this.#hasToldInVain;
+    this.#hasToldInVain = true;
+    const args = [again ? 1 : 0, ...this.#host.handles(this)];
+    const [, gone] = (await this.#membership.step(living.audit, args)) ?? [];
+    this.#hasToldInVain = false;
+    if (gone !== undefined) this.#gone = Number(gone);
+    // Whoever tells is not idle any more, whatever a fetch has found meanwhile.
+    this.quiet = false;
   }
 
   async #look(): Promise<void> {

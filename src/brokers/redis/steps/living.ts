@@ -30,9 +30,10 @@ return others and { 1, others } or { 0 }`,
 );
 
 /**
- * number, then the handles it knows of: whatever else it has goes back, without a loss. It is not idle any more.
+ * number, whether it did not hear the answer last time, then the handles it knows of: whatever else it has goes back,
+ * without a loss. It is not idle any more.
  *
- * → 1, the last place in publish order
+ * → 1, the last place in publish order if anything went back now, or may have gone back then
  */
 export const audit = new Step(
   cards,
@@ -45,14 +46,14 @@ local me = ARGV[1]
 if not redis.call('ZSCORE', alive, me) then return { 0 } end
 redis.call('ZREM', idle, me)
 local known, returned = {}, false
-for i = 2, #ARGV do known[ARGV[i]] = true end
+for i = 3, #ARGV do known[ARGV[i]] = true end
 eachInHand(me, function(handle, giveBack)
   if known[handle] then return end
   giveBack(handle, 0)
   returned = true
 end)
 if returned then wake() end
-return { 1, string.format('%.0f', lastEntry()) }`,
+return { 1, (returned or ARGV[2] == '1') and string.format('%.0f', lastEntry()) or nil }`,
 );
 
 /** number. What it has goes to others at once, as lost. */
