@@ -103,7 +103,10 @@ describe('a worker on the redis broker that is idle', () => {
     expect(await other.deliveries[0]!.settle(done)).toBe(true);
   });
 
-  it('has what it did not hear of as soon as it is connected again, and once', async () => {
+  it.each([
+    ['has what it did not hear of as soon as it is connected again, and once', 'both'],
+    ['has it too when only the connection was lost by which it is told', 'pubsub'],
+  ])('%s', async (_, lost) => {
     const queue = newQueue();
     const { proxy, deliveries } = await behindProxy(queue);
     const broker = open(server.url);
@@ -111,22 +114,8 @@ describe('a worker on the redis broker that is idle', () => {
     await broker.publish(calls(1), { queue });
     expect(await broker.depth(queue)).toMatchObject({ ready: 0, running: 1 });
 
-    proxy.cut();
-    proxy.resume();
-
-    await until(() => deliveries.length === 1, 5_000);
-    expect(deliveries[0]!.losses).toBe(0);
-    expect(await broker.depth(queue)).toMatchObject({ ready: 0, running: 1 });
-  });
-
-  it('has it too when only the connection was lost by which it is told', async () => {
-    const queue = newQueue();
-    const { proxy, deliveries } = await behindProxy(queue);
-    const broker = open(server.url);
-    proxy.pause('replies');
-    await broker.publish(calls(1), { queue });
-
-    await look(server.url).client('KILL', 'TYPE', 'PUBSUB');
+    if (lost === 'both') proxy.cut();
+    else await look(server.url).client('KILL', 'TYPE', 'PUBSUB');
     proxy.resume();
 
     await until(() => deliveries.length === 1, 5_000);
