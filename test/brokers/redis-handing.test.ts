@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { encode } from '../../src/message.js';
@@ -233,6 +234,33 @@ describe('a worker on the redis broker that is idle', () => {
     await until(() => deliveries.length === 1);
     expect(await deliveries[0]!.settle(done)).toBe(true);
     expect(await own.depth(queue)).toMatchObject({ ready: 0, running: 0 });
+
+    // It beats, and looks for messages, every few seconds: not whenever it is answered.
+    await until(() => consumer.idle === 10);
+    await callsOf();
+    await sleep(1_000);
+    expect((await callsOf('evalsha'))[0]).toBeLessThan(10);
+  });
+
+  it('gives back what it does not know of when it was told that there is more and has no slot', async () => {
+    const [queue, redis] = [newQueue(), look(server.url)];
+    const full = await serve(open(server.url), queue, { lease: 60_000, concurrency: 1 });
+    const broker = open(server.url);
+    await broker.publish(calls(1), { queue });
+    await until(() => full.deliveries.length === 1);
+    const [first] = full.deliveries;
+    await first!.settle(parked(first!.message, { countdown: 60_000 }));
+    await until(() => full.consumer.idle === 1);
+    const other = await serve(open(server.url), queue, { lease: 60_000 });
+    await until(() => other.consumer.idle === 10);
+    expect(await full.consumer.take(resource, { weight: 1 })).toMatchObject({ kind: 'taken' });
+    const large = call({ args: ['x'.repeat(100_000)] });
+    await redis.xadd(`lk:queue:{${queue}}:1:stream`, `${Date.now() * 1_000}-0`, 'm', encode(large));
+
+    await broker.publish(calls(1), { queue });
+
+    await until(() => other.deliveries.length === 2, 5_000);
+    expect(other.deliveries.every(({ losses }) => losses === 0)).toBe(true);
   });
 
   it('fetches what is large', async () => {

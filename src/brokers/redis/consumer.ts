@@ -1,10 +1,9 @@
 import { BrokerUnavailableError, ClosedError } from '../../errors.js';
-import { decode } from '../../message.js';
 import type { ConsumeOptions, Consumer, Outcome, Room, RoomRef, Taken, TakeOptions } from '../broker.js';
 import { RedisDelivery } from './delivery.js';
 import { Fetching, type FetchingHost } from './fetching.js';
 import { Hand } from './hand.js';
-import type { Handed } from './handed.js';
+import { type Handed, messageOf } from './handed.js';
 import { Lane, type TakeReply } from './lane.js';
 import type { LaneHost } from './lane-host.js';
 import { News } from './news.js';
@@ -214,7 +213,7 @@ export class RedisConsumer implements Consumer, LaneHost, FetchingHost {
   /** Nothing when there is no message in the text, which sets it aside. */
   #deliveryOf(lane: Lane, handed: Handed, room?: string): RedisDelivery | undefined {
     try {
-      const message = handed.message ?? decode(handed.text);
+      const message = messageOf(handed, this.largest);
       const delivery = new RedisDelivery({ handed, message, lane, room, settle: this.#settle });
       this.#hand.add(delivery);
       return delivery;

@@ -108,8 +108,8 @@ export class Fetching {
   }
 
   pump(): void {
-    this.#place();
     const batches = this.#settling.take();
+    this.#place();
     while (this.#host.isFetching && !this.#pause && this.#hand.free > 0) {
       const lane = this.#nextLane();
       if (!lane) break;

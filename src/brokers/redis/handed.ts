@@ -1,4 +1,5 @@
-import type { Message } from '../../message.js';
+import { MalformedMessageError } from '../../errors.js';
+import { decode, type Message } from '../../message.js';
 
 /** A message as it came into a worker's hands. */
 export interface Handed {
@@ -77,4 +78,17 @@ export function handedIn([, , , , , revoked, handles, texts, ...others]: FetchRe
     handed.push(handedEntry(handle, all[i] as string, isRevoked(handle)));
   }
   return handed;
+}
+
+/**
+ * The message that was handed over. Throws `MalformedMessageError` when it is none, or is larger than allowed, in bytes: as
+ * it was published, for what is done again may have grown.
+ */
+export function messageOf({ message, text, handle }: Handed, largest: number): Message {
+  // In UTF-8, no character takes more than three bytes for each of its units here.
+  const bytes = 3 * text.length > largest && isEntry(handle) ? Buffer.byteLength(text) : 0;
+  if (bytes > largest) {
+    throw new MalformedMessageError(`the message is ${bytes} bytes, and ${largest} are allowed`);
+  }
+  return message ?? decode(text);
 }

@@ -14,7 +14,6 @@ import type { BeatAnswer } from './heart.js';
 import type { LaneHost } from './lane-host.js';
 import { beatAnswer, Membership, type MembershipHost } from './membership.js';
 import type { Neighbour, RedisQueue } from './queue.js';
-import { setAside, tooLarge } from './set-aside.js';
 import { argumentsOf, type Settlement } from './settlement.js';
 import * as delivering from './steps/delivering.js';
 import * as living from './steps/living.js';
@@ -118,8 +117,14 @@ export class Lane implements MembershipHost, Neighbour {
       const args = [this.#turn(), wanted, this.#host.largest, ...beating, ...argumentsOf(settlements)];
       const reply = await this.#membership.step(delivering.fetch, args);
       if (!reply || number !== this.number) return receive(undefined);
-      const [, isIdle, due, untended, others] = reply as FetchReply;
-      const foundNothing = Number(isIdle) === 1;
+      const [, isIdle, due, untended, others] = reply.slice(0, 5).map(Number) as [
+        1,
+        number,
+        number,
+        number,
+        number,
+      ];
+      const foundNothing = isIdle === 1;
       if (wanted > 0) this.quiet = foundNothing && wakes === this.#wakes;
       if (foundNothing) this.#untendedAt = momentIn(untended);
       if (beat) this.#beatAnswer = beatAnswer(others);
@@ -131,7 +136,7 @@ export class Lane implements MembershipHost, Neighbour {
   /** Ends deliveries. False when this worker counts as dead: then nothing was done. */
   async settle(settlements: readonly Settlement[]): Promise<boolean> {
     const reply = await this.#membership.step(delivering.settle, argumentsOf(settlements));
-    if (reply) this.#due.in(reply[1]);
+    if (reply) this.#due.in(Number(reply[1]));
     return reply !== undefined;
   }
 
@@ -147,7 +152,7 @@ export class Lane implements MembershipHost, Neighbour {
       const reply = await this.#membership.step(delivering.take, args);
       if (!reply || number !== this.number) return receive(this, { kind: 'void' });
       const [, due, handle, isRevoked, card] = reply as TakenReply;
-      this.#due.in(due);
+      this.#due.in(Number(due));
       if (card !== undefined) {
         return receive(this, {
           kind: 'taken',
@@ -188,6 +193,7 @@ export class Lane implements MembershipHost, Neighbour {
 
   /** This worker was woken and has no slot: somebody else may have one. */
   async passOn(): Promise<void> {
+    if (this.#certainty.isInDoubt) await this.#certainty.become();
     await this.queue.step(living.passOn, []);
   }
 
@@ -227,21 +233,24 @@ export class Lane implements MembershipHost, Neighbour {
   #told(handed: Handed | undefined): void {
     this.#wakes++;
     this.quiet = false;
-    const isHere = handed && !this.#certainty.isInDoubt && Number.parseInt(handed.handle, 10) > this.#gone;
-    const reason = isHere && tooLarge(handed.text, this.#host.largest);
-    if (reason) void setAside(this, handed, { reason, onError: (error) => this.onError(error) });
-    if (isHere && !reason) this.#host.told(this, handed);
-    else this.#host.woken(this);
+    if (handed && !this.#certainty.isInDoubt) {
+      if (Number.parseInt(handed.handle, 10) > this.#gone) return void this.#host.told(this, handed);
+      this.doubt();
+    }
+    this.#host.woken(this);
   }
 
   missed(): void {
-    this.doubt();
-    void this.#look();
+    this.#context.runInAsyncScope(() => {
+      this.doubt();
+      void this.#look();
+    });
   }
 
   onJoined(): void {
     this.quiet = false;
     this.#certainty.begin();
+    this.#gone = 0;
     void this.#look();
   }
 

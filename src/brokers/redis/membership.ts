@@ -119,7 +119,7 @@ export class Membership {
 
   async #beatOnly(mayBury: boolean): Promise<BeatAnswer | undefined> {
     const reply = await this.step(living.beat, [this.#host.lease, mayBury ? 1 : 0]);
-    return reply && beatAnswer(reply[1]);
+    return reply && beatAnswer(Number(reply[1]));
   }
 }
 

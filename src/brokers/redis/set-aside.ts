@@ -16,11 +16,3 @@ export async function setAside(lane: Lane, handed: Handed, { reason, onError }: 
     onError(error);
   }
 }
-
-/** Why a text is set aside, if it is larger than allowed: scripts that look at one by one say the same. */
-export function tooLarge(text: string, largest: number): string | undefined {
-  // No character takes more than three bytes of UTF-8, in UTF-16 units.
-  if (3 * text.length <= largest) return undefined;
-  const bytes = Buffer.byteLength(text);
-  return bytes > largest ? `the message is ${bytes} bytes, and ${largest} are allowed` : undefined;
-}

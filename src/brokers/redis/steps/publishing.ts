@@ -101,13 +101,15 @@ while true do
   local worker = redis.call('ZPOPMIN', idle)[1]
   if not worker then return end
   local channel = idle .. ':' .. worker
-  if (redis.pcall('PUBSUB', 'NUMSUB', channel)[2] or 0) > 0 then
+  local heard = redis.pcall('PUBSUB', 'NUMSUB', channel)
+  if heard.err then
+    if redis.call('PUBLISH', channel, '') > 0 then return end
+  elseif heard[2] > 0 then
     local id, first = handTo(worker)
     local word = id and (#first <= ${largestTold} and id .. '\\n' .. first or 'more') or ''
     redis.call('PUBLISH', channel, word)
     return
   end
-  if redis.call('PUBLISH', channel, '') > 0 then return end
 end`);
 
 /** id of what was set apart, then the message as for `publish` → whether it was there */
