@@ -103,6 +103,7 @@ const version = 1;
 
 /** The message as text: what is 0 or absent is left out, and a share of weight 1 is its key. */
 export function encode(message: Message): string {
+  // A spread that adds no property is quicker than `changed`: a message that is sent has all of these.
   return JSON.stringify({
     ...message,
     shares: message.shares?.map((share) => (share?.weight === 1 ? share.key : share)),

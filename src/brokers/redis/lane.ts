@@ -117,18 +117,12 @@ export class Lane implements MembershipHost, Neighbour {
       const args = [this.#turn(), wanted, this.#host.largest, ...beating, ...argumentsOf(settlements)];
       const reply = await this.#membership.step(delivering.fetch, args);
       if (!reply || number !== this.number) return receive(undefined);
-      const [, isIdle, due, untended, others] = reply.slice(0, 5).map(Number) as [
-        1,
-        number,
-        number,
-        number,
-        number,
-      ];
-      const foundNothing = isIdle === 1;
+      const [, isIdle, due, untended, others] = reply as FetchReply;
+      const foundNothing = Number(isIdle) === 1;
       if (wanted > 0) this.quiet = foundNothing && wakes === this.#wakes;
-      if (foundNothing) this.#untendedAt = momentIn(untended);
-      if (beat) this.#beatAnswer = beatAnswer(others);
-      this.#due.in(due);
+      if (foundNothing) this.#untendedAt = momentIn(Number(untended));
+      if (beat) this.#beatAnswer = beatAnswer(Number(others));
+      this.#due.in(Number(due));
       receive(handedIn(reply as FetchReply));
     });
   }

@@ -79,21 +79,18 @@ if type(added) == 'table' then
   place = lastEntry() + 1
   added = redis.call('XADD', stream, string.format('%.0f-0', place), 'm', text)
 end
-if redis.call('EXISTS', ready, revoked) > 0 or #text > ${largestTold} then
-  ${wake}
-  return wake()
-end
+local isFetched = redis.call('EXISTS', ready, revoked) > 0 or #text > ${largestTold}
 local function handTo(worker)
   local found = redis.pcall('XREADGROUP', 'GROUP', 'w', worker, 'COUNT', 1, 'STREAMS', stream, '>')
   local entry = found and found[1] and found[1][2][1]
   if entry then return entry[1], entry[2][2] end
 end
-if near ~= '' and redis.call('ZREM', idle, near) == 1 then
+if not isFetched and near ~= '' and redis.call('ZREM', idle, near) == 1 then
   local id, first = handTo(near)
   if id == added then return place end
   return { id, first }
 end
-if cluster then
+if isFetched or cluster then
   ${wake}
   return wake()
 end

@@ -37,9 +37,10 @@ export class Step {
 
   run(client: RedisClient, keys: Keys, args: readonly (string | number)[], cluster: boolean): Promise<Reply> {
     const script = cluster ? this.#clustered : this.#alone;
-    const words: (string | number)[] = [script.sha, this.#keys.length];
-    for (const key of this.#keys) words.push(keys[key]);
-    for (const arg of args) words.push(arg);
-    return script.call(client, words);
+    return script.run(
+      client,
+      this.#keys.map((key) => keys[key]),
+      args,
+    );
   }
 }
