@@ -64,10 +64,7 @@ export interface TransactionAnswer {
   readonly responses: readonly {
     readonly response_range?: { readonly kvs: readonly KeyValue[] } | null;
     readonly response_put?: { readonly prev_kv?: KeyValue | null } | null;
-    readonly response_delete_range?: {
-      readonly deleted: string;
-      readonly prev_kvs: readonly KeyValue[];
-    } | null;
+    readonly response_delete_range?: { readonly prev_kvs: readonly KeyValue[] } | null;
   }[];
 }
 

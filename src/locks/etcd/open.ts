@@ -18,7 +18,7 @@ export function etcdFromTarget(target: EtcdTarget): EtcdSource {
   return {
     name: target.hosts.join(','),
     open: () => connect(target),
-    close: (client) => (client as EtcdClient & { close(): void }).close(),
+    close: (client) => (client as OwnClient).close(),
   };
 }
 
@@ -27,28 +27,45 @@ export function etcdFromClient(client: EtcdClient): EtcdSource {
   return { name: 'the hosts of the client', open: async () => client, close: () => {} };
 }
 
+/** A client that is opened here, to be closed here. */
+interface OwnClient extends EtcdClient {
+  close(): void;
+}
+
 /**
+ * Transactions go past etcd3, all else by it.
+ *
  * How etcd3 is made to fail in time: no call is repeated but by us, and a member that failed twice is passed over for half
  * a second. By itself etcd3 leaves every member alone for five seconds after three failures, longer than a lease may be.
  * With one member there is nobody else to ask, so nothing is passed over.
  */
-async function connect(target: EtcdTarget): Promise<EtcdClient> {
-  const [{ Etcd3, isRecoverableError }, { circuitBreaker, ConsecutiveBreaker, handleWhen, noop }] =
-    await load();
+async function connect(target: EtcdTarget): Promise<OwnClient> {
+  const [
+    { Etcd3, isRecoverableError },
+    { circuitBreaker, ConsecutiveBreaker, handleWhen, noop },
+    { Members },
+  ] = await load();
   const passOver = () =>
     circuitBreaker(handleWhen(isRecoverableError), {
       halfOpenAfter: 500,
       breaker: new ConsecutiveBreaker(2),
     });
   const { hosts, tls, username, password } = target;
-  const credentials = await readCredentials(target);
-  return new Etcd3({
-    hosts: hosts.map((host) => `${tls ? 'https' : 'http'}://${host}`),
-    ...(credentials && { credentials }),
-    ...(username !== undefined &&
-      password !== undefined && {
-        auth: { username, password, callOptions: () => ({ deadline: Date.now() + signInMs }) },
-      }),
+  const urls = hosts.map((host) => `${tls ? 'https' : 'http'}://${host}`);
+  const pem = await readCredentials(target);
+  const user = username !== undefined && password !== undefined && { name: username, password };
+  const callOptions = () => ({ deadline: Date.now() + signInMs });
+  const etcd3 = new Etcd3({
+    hosts: urls,
+    // Without one of its own, gRPC trusts what Node trusts; the type does not know that.
+    ...(pem && {
+      credentials: {
+        rootCertificate: pem.ca,
+        certChain: pem.cert,
+        privateKey: pem.key,
+      } as IOptions['credentials'],
+    }),
+    ...(user && { auth: { username, password, callOptions } }),
     faultHandling: { host: hosts.length > 1 ? passOver : () => noop, global: noop },
     grpcOptions: {
       'grpc.initial_reconnect_backoff_ms': 50,
@@ -58,16 +75,36 @@ async function connect(target: EtcdTarget): Promise<EtcdClient> {
       'grpc.keepalive_timeout_ms': 3_000,
     },
   });
+  const members = new Members({
+    urls,
+    credentials: pem ?? {},
+    signIn: user ? async () => (await etcd3.auth.authenticate(user, callOptions())).token : undefined,
+  });
+  return {
+    kv: { txn: (request, deadline) => members.transact(request, deadline) },
+    leaseClient: etcd3.leaseClient,
+    watchClient: etcd3.watchClient as EtcdClient['watchClient'],
+    close: () => {
+      members.close();
+      etcd3.close();
+    },
+  };
 }
 
 /** The deadline for exchanging a password for a token, in milliseconds. */
 const signInMs = 2_000;
 
-async function readCredentials({ cacert, cert, key }: EtcdTarget): Promise<IOptions['credentials']> {
-  if (cacert === undefined && cert === undefined) return undefined;
-  const [rootCertificate, certChain, privateKey] = await Promise.all([cacert, cert, key].map(read));
-  // Without one of its own, gRPC trusts what Node trusts; the type does not know that.
-  return { rootCertificate, certChain, privateKey } as IOptions['credentials'];
+/** What is read of files, as Node names it. */
+interface Pem {
+  readonly ca: Buffer | undefined;
+  readonly cert: Buffer | undefined;
+  readonly key: Buffer | undefined;
+}
+
+async function readCredentials(target: EtcdTarget): Promise<Pem | undefined> {
+  if (target.cacert === undefined && target.cert === undefined) return undefined;
+  const [ca, cert, key] = await Promise.all([target.cacert, target.cert, target.key].map(read));
+  return { ca, cert, key };
 }
 
 async function read(path: string | undefined): Promise<Buffer | undefined> {
@@ -81,7 +118,7 @@ async function read(path: string | undefined): Promise<Buffer | undefined> {
 
 async function load() {
   try {
-    return await Promise.all([import('etcd3'), import('cockatiel')]);
+    return await Promise.all([import('etcd3'), import('cockatiel'), import('./grpc/members.js')]);
   } catch (error) {
     if ((error as { code?: unknown }).code !== 'ERR_MODULE_NOT_FOUND') throw error;
     throw new ConfigError('etcd needs the packages `etcd3` and `cockatiel`: npm install etcd3 cockatiel', {
