@@ -100,9 +100,10 @@ class SlowClient extends RecordingClient {
     return {
       on: (event: string, listener: (of: never) => void) =>
         stream.on(event as 'data', (answer) => {
-          const tell = () => listener(answer as never);
-          if (event === 'data' && this.#held) this.#held.push(tell);
-          else tell();
+          if (event !== 'data' || !this.#held) return listener(answer as never);
+          // Several that come at once are told one by one too.
+          const each = answer.events.map((one) => () => listener({ ...answer, events: [one] } as never));
+          this.#held.push(...each);
         }),
       write: (request) => stream.write(request),
       end: () => stream.end(),

@@ -127,6 +127,10 @@ describe('an etcd that asks who is there', () => {
       await expect(party.enter(ask('storage', newId()))).rejects.toBeInstanceOf(ConfigError);
       await expect(party.inspect('storage', soon)).rejects.toThrow(/refuses/);
     }
+
+    // A server that is started anew knows none of the tokens it gave.
+    await own.restart();
+    await exit(worker, 'storage', await hold(worker, 'storage'));
   });
 });
 

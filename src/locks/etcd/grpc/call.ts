@@ -1,4 +1,4 @@
-import { type ClientHttp2Stream, constants, type IncomingHttpHeaders } from 'node:http2';
+import type { ClientHttp2Stream, IncomingHttpHeaders } from 'node:http2';
 
 /** Bytes before a message: a zero, for it is not compressed, and its length. */
 export const frame = 5;
@@ -19,6 +19,7 @@ export function answerOf(stream: ClientHttp2Stream): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let succeeded = false;
+    let answered = false;
     /** A status comes behind the message, or first when there is none. */
     const told = (headers: IncomingHttpHeaders) => {
       const failure = failureIn(headers);
@@ -30,7 +31,8 @@ export function answerOf(stream: ClientHttp2Stream): Promise<Buffer> {
       if (!succeeded) return;
       const [first = nothing, ...rest] = chunks;
       const whole = rest.length === 0 ? first : Buffer.concat(chunks);
-      if (isWhole(whole)) resolve(whole);
+      answered = isWhole(whole);
+      if (answered) resolve(whole);
     };
     stream.on('response', told);
     stream.on('data', (chunk: Buffer) => {
@@ -40,8 +42,7 @@ export function answerOf(stream: ClientHttp2Stream): Promise<Buffer> {
     stream.on('trailers', told);
     stream.on('error', (error) => reject(new CallFailed(error.message, undefined, error)));
     stream.on('close', () => {
-      const cancelled = stream.rstCode === constants.NGHTTP2_CANCEL;
-      reject(new CallFailed(cancelled ? 'no answer in time' : 'the connection ended before the answer'));
+      if (!answered) reject(new CallFailed('the connection ended before the answer'));
     });
   });
 }

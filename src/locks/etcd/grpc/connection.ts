@@ -25,8 +25,6 @@ export class Connection {
   readonly #session: ClientHttp2Session;
   readonly #deadlines: Deadlines;
   #calls = 0;
-  /** How many calls were answered. */
-  #answered = 0;
 
   /** `onEnd` is told, once or more often, when it takes no more calls. */
   constructor(url: string, options: SecureClientSessionOptions, deadlines: Deadlines, onEnd: () => void) {
@@ -57,11 +55,8 @@ export class Connection {
   }
 
   #watchOver(stream: ClientHttp2Stream, ms: number): void {
-    const before = this.#answered;
+    const before = this.#heard;
     const cancel = this.#deadlines.after(ms, () => this.#giveUp(stream, before));
-    stream.on('response', () => {
-      this.#answered++;
-    });
     stream.on('close', () => {
       cancel();
       if (--this.#calls === 0) this.#session.unref();
@@ -70,14 +65,20 @@ export class Connection {
   }
 
   /**
-   * What was answered while this process stood still has still to be read. When nothing has, the connection may be dead,
-   * and all who wait for it had better ask elsewhere.
+   * What came while this process stood still has yet to be read. When nothing did, the connection may be dead, and all who
+   * wait for it had better ask elsewhere.
    */
-  #giveUp(stream: ClientHttp2Stream, answeredBefore: number): void {
+  #giveUp(stream: ClientHttp2Stream, heardBefore: number): void {
     stream.close(constants.NGHTTP2_CANCEL);
+    stream.destroy(new Error('no answer in time'));
     setImmediate(() => {
-      if (this.#answered === answeredBefore) this.#session.destroy();
+      if (!this.#session.destroyed && this.#heard === heardBefore) this.#session.destroy();
     });
+  }
+
+  /** How many bytes. */
+  get #heard(): number {
+    return this.#session.socket.bytesRead;
   }
 
   /** Takes no more calls. Those that are under way are answered yet. */
