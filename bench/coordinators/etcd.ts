@@ -11,7 +11,7 @@ import { countCalls } from './requests.js';
 /** Locks in etcd. */
 export const etcd: CoordinatorBench = {
   pairs,
-  pairsInRound: 5_000,
+  pairsInRound: 1_000,
   processes: 2,
   semaphores: {
     contenders: { semaphore: ours() },
