@@ -11,7 +11,7 @@ import { countCalls } from './requests.js';
 /** Locks in etcd. */
 export const etcd: CoordinatorBench = {
   pairs,
-  pairsInRound: 1_000,
+  pairsInRound: 5_000,
   processes: 2,
   semaphores: {
     contenders: { semaphore: ours() },

@@ -59,7 +59,7 @@ const lease = 15_000;
 /** Locks in Redis, beside the two packages for it that are used most. */
 export const redis: CoordinatorBench = {
   pairs,
-  pairsInRound: 10_000,
+  pairsInRound: 50_000,
   processes: 2,
   semaphores: {
     contenders: {

@@ -12,7 +12,7 @@ import { countCommands } from './redis.js';
 /** A mutex on several masters, beside the package whose protocol it is. */
 export const redlock: CoordinatorBench = {
   pairs,
-  pairsInRound: 3_000,
+  pairsInRound: 10_000,
   processes: 2,
   semaphores: { contenders: {}, bars: {} },
   mutexes: {

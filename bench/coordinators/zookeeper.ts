@@ -15,7 +15,7 @@ const coordinatorAt = (url: string) => zookeeperCoordinator(url, { tickTime: '25
 /** Locks in ZooKeeper. */
 export const zookeeper: CoordinatorBench = {
   pairs,
-  pairsInRound: 700,
+  pairsInRound: 2_000,
   processes: 2,
   semaphores: {
     contenders: { ...(hasKazoo() && { 'kazoo Semaphore': kazoo }), semaphore: ours(coordinatorAt) },
