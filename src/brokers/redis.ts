@@ -80,8 +80,12 @@ export class RedisBroker implements Broker {
     return this.#redis;
   }
 
-  async publish(messages: readonly Message[], { queue, delay }: PublishOptions): Promise<void> {
-    await this.#queue(queue).publish(messages, delay);
+  publish(messages: readonly Message[], { queue, delay }: PublishOptions): Promise<void> {
+    try {
+      return this.#queue(queue).publish(messages, delay);
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   /**

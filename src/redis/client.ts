@@ -1,4 +1,4 @@
-import type { ScriptWords } from './script-call.js';
+import type { OnReply, ScriptWords } from './script-call.js';
 
 /** No text: clients have a method for each command and for each script of their users. */
 export const runScript = Symbol('runScript');
@@ -14,10 +14,11 @@ export interface RedisClient {
   call(command: string, args: (string | number)[]): Promise<any>;
   /**
    * As `call('evalsha', words)`, for less: of the clients that this package opens for a single server. `whenForgotten`:
-   * what answers in place of a server that has not got the script.
+   * what answers in place of a server that has not got the script. `onReply`: told of the reply when it is read, in no
+   * async context of whoever called.
    */
   // biome-ignore lint/suspicious/noExplicitAny: as above
-  [runScript]?(words: ScriptWords, whenForgotten?: () => Promise<any>): Promise<any>;
+  [runScript]?(words: ScriptWords, whenForgotten?: () => Promise<any>, onReply?: OnReply): Promise<any>;
   subscribe(...channels: string[]): Promise<unknown>;
   unsubscribe(...channels: string[]): Promise<unknown>;
   connect(): Promise<void>;

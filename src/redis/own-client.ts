@@ -1,7 +1,7 @@
 import { tracingChannel } from 'node:diagnostics_channel';
 import type { Command, Redis, RedisOptions } from 'ioredis';
 import { type RedisClient, runScript } from './client.js';
-import { ScriptCall, type ScriptWords } from './script-call.js';
+import { type OnReply, ScriptCall, type ScriptWords } from './script-call.js';
 
 type Options = Omit<RedisOptions, 'replyMapping'> & { socketTimeout: number };
 
@@ -30,8 +30,12 @@ export function ownClient(base: typeof Redis): OwnClient {
       return super.sendCommand(...args);
     }
 
-    [runScript](words: ScriptWords, whenForgotten?: () => Promise<unknown>): Promise<unknown> {
-      const call = new ScriptCall(words, whenForgotten);
+    [runScript](
+      words: ScriptWords,
+      whenForgotten?: () => Promise<unknown>,
+      onReply?: OnReply,
+    ): Promise<unknown> {
+      const call = new ScriptCall(words, whenForgotten, onReply);
       const { stream, condition } = this;
       const isTraced = method.isWrapped || commands.hasSubscribers !== false;
       if (isTraced || this.status !== 'ready' || !stream.writable) {

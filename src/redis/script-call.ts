@@ -1,6 +1,9 @@
 /** The digest of a script, how many keys there are, the keys, the arguments. */
 export type ScriptWords = readonly (string | number)[];
 
+// biome-ignore lint/suspicious/noExplicitAny: each script has its own reply
+export type OnReply = (reply: any) => void;
+
 /**
  * A call of a script in the form that ioredis, 5 and 6, sends and answers commands in. Its own `Command` is made for
  * everything that can be said to Redis, and costs as much as all else that is done for a call; this one can say `EVALSHA`.
@@ -14,11 +17,21 @@ export class ScriptCall {
   /** Whether it was told to those who trace: ioredis sees to that. */
   isTraced = false;
 
-  /** `whenForgotten`: what answers in place of a server that has not got the script. */
-  constructor(words: ScriptWords, whenForgotten?: () => Promise<unknown>) {
+  /**
+   * `whenForgotten`: what answers in place of a server that has not got the script. `onReply`: told of the reply before
+   * anybody who waits for it.
+   */
+  constructor(words: ScriptWords, whenForgotten?: () => Promise<unknown>, onReply?: OnReply) {
     this.args = words;
     this.promise = new Promise((resolve, reject) => {
-      this.resolve = (reply) => resolve(inTexts(reply));
+      this.resolve = (reply) => {
+        const texts = inTexts(reply);
+        try {
+          onReply?.(texts);
+        } finally {
+          resolve(texts);
+        }
+      };
       this.reject = (error) =>
         whenForgotten && isForgotten(error) ? resolve(whenForgotten()) : reject(error);
     });

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { type RedisClient, runScript } from './client.js';
-import { isForgotten, type ScriptWords } from './script-call.js';
+import { isForgotten, type OnReply, type ScriptWords } from './script-call.js';
 
 /**
  * A script for what is most common: the same arguments, but only so many of the keys of each step. Where that is not
@@ -32,12 +32,14 @@ export class Script {
   /**
    * The same with all in one row: the digest, how many keys there are, the keys, the arguments. A server that was
    * restarted, or failed over, has forgotten its scripts: the step is sent again with its source.
+   *
+   * `onReply` is told of the reply before anybody who waits for it, by a client that can; by others not at all.
    */
   // biome-ignore lint/suspicious/noExplicitAny: as above
-  call(client: RedisClient, words: (string | number)[]): Promise<any> {
+  call(client: RedisClient, words: (string | number)[], onReply?: OnReply): Promise<any> {
     const sendWhole = () => client.call('eval', [this.#source, ...words.slice(1)]);
     return (
-      client[runScript]?.(words, sendWhole) ??
+      client[runScript]?.(words, sendWhole, onReply) ??
       client.call('evalsha', words).catch((error: unknown) => {
         if (isForgotten(error)) return sendWhole();
         throw error;

@@ -49,6 +49,9 @@ const fields = [
   'timeLimit',
 ];
 
+/** Of a call that says nothing of its own: there is nothing to check. */
+export const noOptions: CallOptions = {};
+
 /** What a call needs to know of its task. */
 export type Callable = Omit<TaskRecord, 'run'>;
 
@@ -67,59 +70,71 @@ export function outgoing(
   host: TaskHost,
   kwargs?: Readonly<Record<string, unknown>>,
 ): { queue: string; messages: Outgoing[] } {
-  checkObject(options, 'options', fields);
-  for (const args of calls)
-    if (!Array.isArray(args)) throw ConfigError.expected('args', 'a list of arguments', args);
   const { settings } = record;
-  const delay = delayOf(options, host.locks.clock.wall());
+  const wall = host.locks.clock.wall();
+  const said = options === noOptions ? nothing : whatIsSaid(options, wall);
   if (kwargs !== undefined) checkObject(kwargs, 'kwargs');
-  const common = commonOf(record, options, delay, host);
+  const { delay } = said;
+  const parent = currentRun();
   const messages = calls.map((given) => {
-    const args = withoutTrailingUndefined(given);
+    if (!Array.isArray(given)) throw ConfigError.expected('args', 'a list of arguments', given);
+    // All in one: to put it together of parts takes longer than the rest of a call.
     const message: Message = {
-      id: options.taskId === undefined ? randomUUID() : checkText(options.taskId, 'taskId'),
+      id: said.taskId ?? randomUUID(),
       task: record.name,
-      args,
+      args: withoutTrailingUndefined(given),
       kwargs,
       shares: record.fixed ? undefined : sharesOf(host.locks, record.limits, given),
-      ...common,
+      retries: 0,
+      deferrals: 0,
+      priority: said.priority ?? settings.priority,
+      eta: delay > 0 ? wall + delay : undefined,
+      expires: said.expires ?? (settings.expires === undefined ? undefined : wall + settings.expires),
+      retry: said.retry,
+      // It counts for the worker too, whatever the task says there.
+      ignoreResult: said.ignoreResult ?? (settings.ignoreResult || undefined),
+      timeLimit: said.timeLimit,
+      sentAt: wall,
+      origin: host.origin,
+      parentId: parent?.id,
+      rootId: parent?.rootId,
     };
     checkArguments(message, host.maxMessageBytes);
     return { message, delay };
   });
-  return {
-    queue: options.queue === undefined ? settings.queue : checkText(options.queue, 'queue'),
-    messages,
-  };
+  return { queue: said.queue ?? settings.queue, messages };
 }
 
-/** What all messages of a call have in common. */
-function commonOf({ settings }: Callable, options: CallOptions, delay: number, host: TaskHost) {
-  const wall = host.locks.clock.wall();
-  return {
-    retries: 0,
-    deferrals: 0,
-    priority: options.priority === undefined ? settings.priority : checkPriority(options.priority),
-    eta: delay > 0 ? wall + delay : undefined,
-    expires: expiresOf(options.expires, settings.expires, wall),
-    retry: retryOf(options.retry),
-    ignoreResult: ignoresResult(options.ignoreResult, settings.ignoreResult),
-    timeLimit: options.timeLimit === undefined ? undefined : timeLimits(options.timeLimit, 'timeLimit'),
-    sentAt: wall,
-    origin: host.origin,
-    ...family(),
-  };
+/** What a call says in its options, checked. */
+interface Said
+  extends Partial<Pick<Message, 'priority' | 'expires' | 'retry' | 'ignoreResult' | 'timeLimit'>> {
+  /** Milliseconds. */
+  readonly delay: number;
+  readonly taskId?: string | undefined;
+  readonly queue?: string | undefined;
 }
 
-/** A run's children know their parent and the first of the family. */
-function family(): { parentId?: string; rootId?: string } {
-  const run = currentRun();
-  return run ? { parentId: run.id, rootId: run.rootId } : {};
+const nothing: Said = { delay: 0 };
+
+function whatIsSaid(options: CallOptions, wall: number): Said {
+  checkObject(options, 'options', fields);
+  const { taskId, queue, priority, retry, ignoreResult, timeLimit } = options;
+  return {
+    delay: delayOf(options, wall),
+    taskId: taskId === undefined ? undefined : checkText(taskId, 'taskId'),
+    queue: queue === undefined ? undefined : checkText(queue, 'queue'),
+    priority: priority === undefined ? undefined : checkPriority(priority),
+    expires: expiresOf(options.expires, wall),
+    retry: retryOf(retry),
+    ignoreResult: ignoreResult === undefined ? undefined : checkFlag(ignoreResult, 'ignoreResult'),
+    timeLimit: timeLimit === undefined ? undefined : timeLimits(timeLimit, 'timeLimit'),
+  };
 }
 
 function checkArguments(message: Message, maxBytes: number): void {
-  const { args, kwargs = {}, task } = message;
-  const atMost = checkTravels(args, `${task} arguments`) + checkTravels(kwargs, `${task} arguments by name`);
+  const { args, kwargs, task } = message;
+  let atMost = checkTravels(args, `${task} arguments`);
+  if (kwargs) atMost += checkTravels(kwargs, `${task} arguments by name`);
   if (atMost > maxBytes) checkSize(encode(message), maxBytes, `The call of "${message.task}"`);
 }
 
@@ -131,14 +146,9 @@ function delayOf({ countdown, eta }: CallOptions, wall: number): number {
   return eta === undefined ? 0 : Math.max(0, dateOf(eta, 'eta') - wall);
 }
 
-function expiresOf(
-  given: CallOptions['expires'],
-  ofTask: number | undefined,
-  wall: number,
-): number | undefined {
+function expiresOf(given: CallOptions['expires'], wall: number): number | undefined {
   if (given instanceof Date) return dateOf(given, 'expires');
-  const after = given === undefined ? ofTask : milliseconds(given, 'expires');
-  return after === undefined ? undefined : wall + after;
+  return given === undefined ? undefined : wall + milliseconds(given, 'expires');
 }
 
 function dateOf(value: unknown, name: string): number {
@@ -156,11 +166,6 @@ function retryOf(given: CallOptions['retry']): MessageRetry | undefined {
     max: max === undefined ? undefined : checkWhole(max, 'retry.max', 0),
     delay: delay === undefined ? undefined : milliseconds(delay, 'retry.delay'),
   };
-}
-
-/** What a call says counts for its worker too, whatever the task says there. */
-function ignoresResult(given: boolean | undefined, ofTask: boolean): boolean | undefined {
-  return given === undefined ? ofTask || undefined : checkFlag(given, 'ignoreResult');
 }
 
 /** An optional argument that was given as `undefined` is one that was not given. */

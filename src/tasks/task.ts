@@ -6,7 +6,7 @@ import type { Locks } from '../locks/locks.js';
 import { scope } from '../locks/scope.js';
 import { checkCall } from '../locks/terms.js';
 import type { Share } from '../message.js';
-import { type CallOptions, type Outgoing, outgoing } from './call.js';
+import { type CallOptions, noOptions, type Outgoing, outgoing } from './call.js';
 import { currentRun, RunContext } from './context.js';
 import type { TaskSettings } from './options.js';
 import type { TaskResult } from './result.js';
@@ -45,7 +45,7 @@ export interface TaskHost {
 }
 
 export function makeTask<A extends readonly unknown[], R>(record: TaskRecord, host: TaskHost): Task<A, R> {
-  const send = (calls: readonly A[], options: CallOptions = {}) => {
+  const send = (calls: readonly A[], options = noOptions) => {
     const { queue, messages } = outgoing(record, calls, options, host);
     return host.send(queue, messages) as Promise<TaskResult<R>[]>;
   };

@@ -39,8 +39,8 @@ export function handedFirst([id, text]: readonly [id?: string, text?: string]): 
   return id === undefined || text === undefined ? undefined : handedEntry(id, text);
 }
 
-export function handedEntry(handle: string, text: string, revoked = false): Handed {
-  return { handle, text, revoked, losses: 0, rank: undefined };
+export function handedEntry(handle: string, text: string, revoked = false, message?: Message): Handed {
+  return { handle, text, message, revoked, losses: 0, rank: undefined };
 }
 
 /** The message in a card: what comes after the fourth space. */

@@ -47,6 +47,7 @@ export class Lane implements MembershipHost, Neighbour {
   readonly lease: number;
   /** Nothing was there to fetch, and this worker will be woken. */
   quiet = false;
+  readonly context = new AsyncResource('Lane');
   readonly #host: LaneHost;
   readonly #membership: Membership;
   #wakes = 0;
@@ -60,7 +61,6 @@ export class Lane implements MembershipHost, Neighbour {
   #gone = 0;
   /** It told what it has, and did not hear the answer. */
   #hasToldInVain = false;
-  readonly #context = new AsyncResource('Lane');
   #isOver = false;
   readonly #certainty = new Certainty({
     tell: () => this.#tell(),
@@ -218,9 +218,8 @@ export class Lane implements MembershipHost, Neighbour {
     this.#told(undefined);
   }
 
-  /** A run is no part of what the publisher does: it is to see no context of that. */
   got(handed: Handed | undefined): void {
-    this.#context.runInAsyncScope(() => this.#told(handed));
+    this.#told(handed);
   }
 
   /** What comes too late has gone back already, or is about to. */
@@ -235,10 +234,8 @@ export class Lane implements MembershipHost, Neighbour {
   }
 
   missed(): void {
-    this.#context.runInAsyncScope(() => {
-      this.doubt();
-      void this.#look();
-    });
+    this.doubt();
+    void this.#look();
   }
 
   onJoined(): void {

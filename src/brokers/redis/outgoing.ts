@@ -22,22 +22,35 @@ const window = 4;
  * process dies in between, and nobody was told that they have.
  */
 export class Outgoing {
-  readonly #publish: (args: string[]) => Promise<unknown>;
+  readonly #publish: (args: readonly string[]) => Promise<unknown>;
   readonly #calls: Call[] = [];
   #underWay = 0;
   #isScheduled = false;
 
-  constructor(publish: (args: string[]) => Promise<unknown>) {
+  constructor(publish: (args: readonly string[]) => Promise<unknown>) {
     this.#publish = publish;
   }
 
   send(items: readonly Item[]): Promise<void> {
-    if (items.length === 0) return Promise.resolve();
+    const [first] = items;
+    if (!first) return Promise.resolve();
+    if (items.length === 1 && this.#underWay === 0) return this.#sendAlone(first);
     return new Promise((resolve, reject) => {
       this.#calls.push({ items, sent: 0, arrived: 0, resolve, reject });
       if (this.#underWay === 0) this.#pump();
       else this.#pumpSoon();
     });
+  }
+
+  /** While nothing is under way, nothing waits. */
+  async #sendAlone(item: Item): Promise<void> {
+    this.#underWay++;
+    try {
+      await this.#publish(item);
+    } finally {
+      this.#underWay--;
+      this.#pump();
+    }
   }
 
   #pumpSoon(): void {

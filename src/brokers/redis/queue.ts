@@ -1,6 +1,8 @@
+import type { AsyncResource } from 'node:async_hooks';
 import { ConfigError } from '../../errors.js';
 import { asNew, decode, encode, type Message } from '../../message.js';
 import type { Link } from '../../redis/link.js';
+import type { OnReply } from '../../redis/script-call.js';
 import type { Aside, Depth, Room } from '../broker.js';
 import { type GivenReply, type Handed, handedEntry, handedFirst } from './handed.js';
 import { entryAt, type Keys, keysOf, layout, registryKey } from './layout.js';
@@ -20,6 +22,8 @@ export interface Neighbour {
   readonly number: string;
   /** It was not told that anything is there to fetch, and has a slot. */
   readonly isIdle: boolean;
+  /** To be called in no context of a publisher: a run is no part of what that does. */
+  readonly context: AsyncResource;
   /** It does not count as idle any more, and this is in its hands if it is anything. */
   got(handed: Handed | undefined): void;
   /** The same may be so, and the answer was not heard. */
@@ -50,8 +54,9 @@ export class RedisQueue {
   }
 
   /** One atomic step in this queue, which is there from then on. */
-  step(step: Step, args: readonly (string | number)[]): Promise<Reply> {
-    return this.#isOpen ? this.#run(step, args) : this.open().then(() => this.#run(step, args));
+  step(step: Step, args: readonly (string | number)[], onReply?: OnReply): Promise<Reply> {
+    if (this.#isOpen) return this.#run(step, args, onReply);
+    return this.open().then(() => this.#run(step, args, onReply));
   }
 
   /**
@@ -88,8 +93,9 @@ export class RedisQueue {
     return true;
   }
 
-  #run(step: Step, args: readonly (string | number)[]): Promise<Reply> {
-    return this.link.run((client) => step.run(client, this.keys, args, this.link.cluster));
+  #run(step: Step, args: readonly (string | number)[], onReply?: OnReply): Promise<Reply> {
+    const { cluster } = this.link;
+    return this.link.run((client) => step.run(client, this.keys, args, { cluster, onReply }));
   }
 
   publish(messages: readonly Message[], delay = 0): Promise<void> {
@@ -98,21 +104,36 @@ export class RedisQueue {
   }
 
   /** Where a worker of this process is idle, it is likely to have it in its hands when it is known to be published. */
-  async #publishOne(text: string): Promise<void> {
+  #publishOne(text: string): Promise<unknown> {
     const near = this.#idleNeighbour();
-    const number = near?.number ?? '';
-    const answer = this.step(publishing.publishOne, [text, number]);
+    return near ? this.#publishNear(text, near) : this.step(publishing.publishOne, [text, '']);
+  }
+
+  /**
+   * The worker begins when the answer is read, before this is told of it, where the client tells so soon. An answer that
+   * nobody waited for any more is none too late for that: the worker judges that itself.
+   */
+  async #publishNear(text: string, near: Neighbour): Promise<void> {
+    const { number } = near;
+    let isTold = false;
+    const tell = (reply: GivenReply) => {
+      isTold = true;
+      if (near.number !== number) return;
+      if (Array.isArray(reply)) near.got(handedFirst(reply));
+      else if (reply !== null) near.got(handedEntry(entryAt(reply), text, false, read.message));
+      // A cluster's client may repeat a step by itself, so that one answer of two is heard.
+      else if (this.link.cluster) near.missed();
+    };
+    const answer = this.step(publishing.publishOne, [text, number], tell);
     // It is likely to come back: what is read now need not be read when it is waited for.
-    const read = near && messageIn(text);
-    const got = (await answer.catch((error) => {
-      near?.missed();
+    const read = messageIn(text);
+    try {
+      const reply = await answer;
+      if (!isTold) near.context.runInAsyncScope(tell, undefined, reply as unknown as GivenReply);
+    } catch (error) {
+      near.context.runInAsyncScope(() => near.missed());
       throw error;
-    })) as unknown as GivenReply;
-    if (!near || near.number !== number) return;
-    if (Array.isArray(got)) near.got(handedFirst(got));
-    else if (got !== null) near.got({ ...handedEntry(entryAt(got), text), ...read });
-    // A cluster's client may repeat a step by itself, so that one answer of two is heard.
-    else if (this.link.cluster) near.missed();
+    }
   }
 
   #idleNeighbour(): Neighbour | undefined {

@@ -1,5 +1,6 @@
 import type { RedisClient } from '../../../redis/client.js';
 import { Script } from '../../../redis/script.js';
+import type { OnReply } from '../../../redis/script-call.js';
 import { type Keys, keyNames } from '../layout.js';
 
 /** A reply of a script. */
@@ -35,12 +36,17 @@ export class Step {
     this.#clustered = new Script(['local cluster = true', locals, source].join('\n'));
   }
 
-  run(client: RedisClient, keys: Keys, args: readonly (string | number)[], cluster: boolean): Promise<Reply> {
+  /** `onReply`: as of `Script.call`. */
+  run(
+    client: RedisClient,
+    keys: Keys,
+    args: readonly (string | number)[],
+    { cluster, onReply }: { cluster: boolean; onReply?: OnReply | undefined },
+  ): Promise<Reply> {
     const script = cluster ? this.#clustered : this.#alone;
-    return script.run(
-      client,
-      this.#keys.map((key) => keys[key]),
-      args,
-    );
+    const words: (string | number)[] = [script.sha, this.#keys.length];
+    for (const key of this.#keys) words.push(keys[key]);
+    for (const arg of args) words.push(arg);
+    return script.call(client, words, onReply);
   }
 }
