@@ -203,6 +203,20 @@ describe('a worker on the redis broker that is idle', () => {
     expect(seen).toEqual([undefined]);
   });
 
+  it('runs in no context of whoever had the connection opened, and before its publisher is told', async () => {
+    const [queue, store] = [newQueue(), new AsyncLocalStorage<string>()];
+    const own = open(server.url);
+    const seen: unknown[] = [];
+    await store.run('a request', () => own.publish(calls(1), { queue }));
+    const onDelivery = () => void seen.push(store.getStore() ?? 'begun');
+    const { consumer } = await serve(own, queue, { lease: 60_000, onDelivery });
+    await until(() => seen.length === 1 && consumer.idle === 9);
+
+    await own.publish(calls(1), { queue }).then(() => seen.push('published'));
+
+    expect(seen).toEqual(['begun', 'begun', 'published']);
+  });
+
   it('is handed nothing large, though that comes first', async () => {
     const [queue, redis] = [newQueue(), look(server.url)];
     const { consumer, deliveries } = await serve(open(server.url), queue, { lease: 60_000 });

@@ -65,6 +65,14 @@ describe('a script that a client of our own runs', () => {
     expect((await errorOf(client[runScript](['0'.repeat(40), 0]))).message).toMatch(/^NOSCRIPT/);
   });
 
+  it('tells of its reply before anybody who waits for it', async () => {
+    const client = await open();
+    const words = [await shaOf(client, 'return { "a", 1 }'), 0];
+    const told: unknown[] = [];
+    await client[runScript](words, undefined, (reply) => told.push(reply)).then(() => told.push('answered'));
+    expect(told).toEqual([['a', 1], 'answered']);
+  });
+
   it('keeps its place among other commands', async () => {
     const client = await open();
     const sha = await shaOf(client, 'return redis.call("APPEND", KEYS[1], ARGV[1])');
