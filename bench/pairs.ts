@@ -12,9 +12,15 @@ await using args = await onServers(
   pairsPerSecond
   ratioToPeer     to the first of its group in the same round, or to the one that is named`,
     {
-      pairs: { default: 0, help: 'pairs in a round (as many as take about two seconds on that coordinator)' },
+      pairs: {
+        default: 0,
+        help: 'pairs in a round, a fifth of them one after the other (as many as take about two seconds)',
+      },
       keys: { default: 100, help: 'keys at once' },
-      rounds: { default: 15, help: 'rounds of each: many and short, for the machine is quicker now and then' },
+      rounds: {
+        default: 15,
+        help: 'rounds of each: many and short, for the machine is quicker now and then',
+      },
       coordinator: coordinatorOrRedlock,
     },
   ),

@@ -14,8 +14,8 @@ export interface RedisClient {
   call(command: string, args: (string | number)[]): Promise<any>;
   /**
    * As `call('evalsha', words)`, for less: of the clients that this package opens for a single server. `whenForgotten`:
-   * what answers in place of a server that has not got the script. `onReply`: told of the reply when it is read, in no
-   * async context of whoever called.
+   * what answers in place of a server that has not got the script. `onReply`: told of the reply when it is read,
+   * before anybody who waits for it, in the async context of the connection.
    */
   // biome-ignore lint/suspicious/noExplicitAny: as above
   [runScript]?(words: ScriptWords, whenForgotten?: () => Promise<any>, onReply?: OnReply): Promise<any>;

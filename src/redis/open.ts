@@ -1,4 +1,3 @@
-import { AsyncResource } from 'node:async_hooks';
 import type { Cluster, ClusterOptions, RedisOptions } from 'ioredis';
 import { ConfigError } from '../errors.js';
 import type { DuplicableClient, RedisClient } from './client.js';
@@ -78,9 +77,6 @@ export function redisFromClient(client: DuplicableClient): RedisSource {
   };
 }
 
-/** What is read from a connection is read in the context that it was opened in, which is to be nobody's. */
-const outside = new AsyncResource('Redis');
-
 async function connect(target: RedisTarget, options: OpenOptions): Promise<RedisClient> {
   const { Own, Cluster } = await load();
   const { hosts, username, password, db } = target;
@@ -92,8 +88,7 @@ async function connect(target: RedisTarget, options: OpenOptions): Promise<Redis
     db,
   };
   if (target.kind === 'cluster') return new Cluster([...hosts], clusterOptions(common, target));
-  const own = { ...common, ...(target.kind === 'sentinel' ? sentinelOptions(target) : hosts[0]) };
-  return outside.runInAsyncScope(() => new Own(own));
+  return new Own({ ...common, ...(target.kind === 'sentinel' ? sentinelOptions(target) : hosts[0]) });
 }
 
 function sentinelOptions(target: RedisTarget): RedisOptions {

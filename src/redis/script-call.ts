@@ -28,8 +28,9 @@ export class ScriptCall {
         const texts = inTexts(reply);
         try {
           onReply?.(texts);
-        } finally {
           resolve(texts);
+        } catch (error) {
+          reject(error);
         }
       };
       this.reject = (error) =>

@@ -57,7 +57,7 @@ export function makeTask<A extends readonly unknown[], R>(record: TaskRecord, ho
     limits: record.limits,
     delay: (...args: A) => sendOne(args),
     delayMany: async (calls: Iterable<A>) => await send([...calls]),
-    applyAsync: async (args: A, options: CallOptions = {}) => await sendOne(args, options),
+    applyAsync: (args: A, options?: CallOptions) => sendOne(args, options),
   });
 }
 

@@ -203,18 +203,21 @@ describe('a worker on the redis broker that is idle', () => {
     expect(seen).toEqual([undefined]);
   });
 
-  it('runs in no context of whoever had the connection opened, and before its publisher is told', async () => {
+  it('runs in the context of its worker, and before its publisher is told', async () => {
     const [queue, store] = [newQueue(), new AsyncLocalStorage<string>()];
-    const own = open(server.url);
+    const [own, other] = [open(server.url), open(server.url)];
     const seen: unknown[] = [];
     await store.run('a request', () => own.publish(calls(1), { queue }));
-    const onDelivery = () => void seen.push(store.getStore() ?? 'begun');
-    const { consumer } = await serve(own, queue, { lease: 60_000, onDelivery });
+    const onDelivery = () => void seen.push(store.getStore());
+    const { consumer } = await store.run('a worker', () => serve(own, queue, { lease: 60_000, onDelivery }));
     await until(() => seen.length === 1 && consumer.idle === 9);
 
     await own.publish(calls(1), { queue }).then(() => seen.push('published'));
+    await until(() => consumer.idle === 8);
+    await other.publish(calls(1), { queue });
+    await until(() => seen.length === 4);
 
-    expect(seen).toEqual(['begun', 'begun', 'published']);
+    expect(seen).toEqual(['a worker', 'a worker', 'published', 'a worker']);
   });
 
   it('is handed nothing large, though that comes first', async () => {

@@ -1,9 +1,11 @@
 import { createServer, type Http2Server, type ServerHttp2Stream } from 'node:http2';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, createServer as createTcpServer } from 'node:net';
+import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { EtcdClient, Transaction, TransactionAnswer } from '../../src/locks/etcd/client.js';
 import { Members } from '../../src/locks/etcd/grpc/members.js';
 import { Reader, Writer } from '../../src/locks/etcd/grpc/protobuf.js';
+import { root, runNode } from '../support/program.js';
 import { useShared } from '../support/servers/index.js';
 import { until } from '../support/until.js';
 import { hostsOf, newPrefix, useRawClient } from './etcd-kit.js';
@@ -148,6 +150,7 @@ describe('the bytes of a message', () => {
 class Member {
   readonly #server: Http2Server = createServer();
   readonly tokens: unknown[] = [];
+  readonly timeouts: unknown[] = [];
   connections = 0;
   calls = 0;
   answer: (stream: ServerHttp2Stream) => void = succeed;
@@ -157,6 +160,7 @@ class Member {
     this.#server.on('stream', (stream, headers) => {
       this.calls++;
       this.tokens.push(headers.token);
+      this.timeouts.push(headers['grpc-timeout']);
       stream.on('error', () => {});
       stream.resume();
       stream.on('end', () => this.answer(stream));
@@ -275,6 +279,33 @@ describe('a member', () => {
     await expect(patient).resolves.toMatchObject({ succeeded: true });
   });
 
+  it('is told how long it has, as long as gRPC can say it', async () => {
+    const member = await new Member().start();
+    const members = ask([member.url]);
+    await members.transact({}, within(864_000_000));
+    expect(member.timeouts).toEqual(['99999999m']);
+  });
+
+  it('that accepts connections and says nothing keeps no process alive', { timeout: 20_000 }, async () => {
+    const mute = createTcpServer({ allowHalfOpen: true }, (socket) => {
+      closing.push({ close: () => socket.destroy() });
+    });
+    await new Promise<void>((resolve) => mute.listen(0, '127.0.0.1', resolve));
+    closing.push(mute);
+    const url = `http://127.0.0.1:${(mute.address() as AddressInfo).port}`;
+    const ran = await runNode([
+      ...['--import', 'tsx', '--input-type=module', '-e'],
+      `
+      import { Members } from ${JSON.stringify(join(root, 'src/locks/etcd/grpc/members.ts'))};
+      const members = new Members({ urls: [${JSON.stringify(url)}], credentials: {}, signIn: undefined });
+      const calls = [100, 500].map((ms) => members.transact({}, { deadline: Date.now() + ms }));
+      console.log(...(await Promise.allSettled(calls)).map(({ status }) => status));
+      members.close();
+      `,
+    ]);
+    expect(ran).toEqual({ code: 0, errors: '', output: 'rejected rejected\n' });
+  });
+
   it('that goes away finishes what it was asked, and is asked anew', async () => {
     const member = await new Member().start();
     const members = ask([member.url]);
@@ -341,6 +372,39 @@ describe('one who has signed in', () => {
     member.answer = succeed;
     await members.transact({});
     expect(member.tokens).toEqual(['token-1', 'token-1', 'token-2']);
+  });
+
+  it('signs in once, though many are told that a token is not valid any more', async () => {
+    const member = await new Member().start();
+    let given = 0;
+    const members = ask([member.url], async () => `token-${++given}`);
+    const asked: ServerHttp2Stream[] = [];
+    member.answer = (stream) => void asked.push(stream);
+    const refused = [members.transact({}), members.transact({})].map((call) => call.catch(() => 'refused'));
+    await until(() => asked.length === 2);
+    const tellOutdated = refuse(16, 'etcdserver: invalid auth token');
+    tellOutdated(asked[0]!);
+    await refused[0];
+    member.answer = succeed;
+    await members.transact({});
+    tellOutdated(asked[1]!);
+    await refused[1];
+    await members.transact({});
+    expect(member.tokens).toEqual(['token-1', 'token-1', 'token-2', 'token-2']);
+  });
+
+  it('asks nothing when its time is over by then, or all is closed', async () => {
+    const member = await new Member().start();
+    let signIn = (_token: string) => {};
+    const members = ask([member.url], () => new Promise((resolve) => (signIn = resolve)));
+    const late = members.transact({}, within(20));
+    const closed = members.transact({}, within(10_000));
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    members.close();
+    signIn('token');
+    await expect(late).rejects.toThrow('no time was left');
+    await expect(closed).rejects.toThrow('closed');
+    expect([member.calls, member.connections]).toEqual([0, 0]);
   });
 
   it('tries again after it could not', async () => {

@@ -21,7 +21,7 @@ export function isEntry(handle: string): boolean {
 
 /** What was handed out by itself, with its text if it is an entry, or else its card. */
 export function handedFrom(handle: string, whole: string, revoked: boolean): Handed {
-  if (isEntry(handle)) return handedEntry(handle, whole, revoked);
+  if (isEntry(handle)) return handedEntry(handle, whole, { revoked });
   const [losses = '0', rank] = whole.split(' ', 2);
   return { handle, text: textIn(whole), revoked, losses: Number(losses), rank };
 }
@@ -39,7 +39,11 @@ export function handedFirst([id, text]: readonly [id?: string, text?: string]): 
   return id === undefined || text === undefined ? undefined : handedEntry(id, text);
 }
 
-export function handedEntry(handle: string, text: string, revoked = false, message?: Message): Handed {
+export function handedEntry(
+  handle: string,
+  text: string,
+  { revoked = false, message }: Partial<Pick<Handed, 'revoked' | 'message'>> = {},
+): Handed {
   return { handle, text, message, revoked, losses: 0, rank: undefined };
 }
 
@@ -75,7 +79,7 @@ export function handedIn([, , , , , revoked, handles, texts, ...others]: FetchRe
   if (handles === '') return handed;
   const all = texts.split('\n');
   for (const [i, handle] of handles.split(' ').entries()) {
-    handed.push(handedEntry(handle, all[i] as string, isRevoked(handle)));
+    handed.push(handedEntry(handle, all[i] as string, { revoked: isRevoked(handle) }));
   }
   return handed;
 }

@@ -47,7 +47,6 @@ export class Lane implements MembershipHost, Neighbour {
   readonly lease: number;
   /** Nothing was there to fetch, and this worker will be woken. */
   quiet = false;
-  readonly context = new AsyncResource('Lane');
   readonly #host: LaneHost;
   readonly #membership: Membership;
   #wakes = 0;
@@ -61,6 +60,7 @@ export class Lane implements MembershipHost, Neighbour {
   #gone = 0;
   /** It told what it has, and did not hear the answer. */
   #hasToldInVain = false;
+  readonly #context = new AsyncResource('Lane');
   #isOver = false;
   readonly #certainty = new Certainty({
     tell: () => this.#tell(),
@@ -210,16 +210,17 @@ export class Lane implements MembershipHost, Neighbour {
   onWoken(word: string): void {
     const handed = handedInWord(word);
     if (!handed && word !== '') this.doubt();
-    this.#told(handed);
+    this.got(handed);
   }
 
   onHearing(): void {
     this.doubt();
-    this.#told(undefined);
+    this.got(undefined);
   }
 
+  /** A run is no part of what a publisher does, or whoever had a connection opened: it is to see no context of theirs. */
   got(handed: Handed | undefined): void {
-    this.#told(handed);
+    this.#context.runInAsyncScope(this.#told, this, handed);
   }
 
   /** What comes too late has gone back already, or is about to. */
@@ -234,8 +235,10 @@ export class Lane implements MembershipHost, Neighbour {
   }
 
   missed(): void {
-    this.doubt();
-    void this.#look();
+    this.#context.runInAsyncScope(() => {
+      this.doubt();
+      void this.#look();
+    });
   }
 
   onJoined(): void {

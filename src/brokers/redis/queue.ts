@@ -1,4 +1,3 @@
-import type { AsyncResource } from 'node:async_hooks';
 import { ConfigError } from '../../errors.js';
 import { asNew, decode, encode, type Message } from '../../message.js';
 import type { Link } from '../../redis/link.js';
@@ -22,8 +21,6 @@ export interface Neighbour {
   readonly number: string;
   /** It was not told that anything is there to fetch, and has a slot. */
   readonly isIdle: boolean;
-  /** To be called in no context of a publisher: a run is no part of what that does. */
-  readonly context: AsyncResource;
   /** It does not count as idle any more, and this is in its hands if it is anything. */
   got(handed: Handed | undefined): void;
   /** The same may be so, and the answer was not heard. */
@@ -116,24 +113,26 @@ export class RedisQueue {
   async #publishNear(text: string, near: Neighbour): Promise<void> {
     const { number } = near;
     let isTold = false;
+    let read: { message?: Message } = {};
     const tell = (reply: GivenReply) => {
       isTold = true;
       if (near.number !== number) return;
       if (Array.isArray(reply)) near.got(handedFirst(reply));
-      else if (reply !== null) near.got(handedEntry(entryAt(reply), text, false, read.message));
+      else if (reply !== null) near.got(handedEntry(entryAt(reply), text, read));
       // A cluster's client may repeat a step by itself, so that one answer of two is heard.
       else if (this.link.cluster) near.missed();
     };
     const answer = this.step(publishing.publishOne, [text, number], tell);
     // It is likely to come back: what is read now need not be read when it is waited for.
-    const read = messageIn(text);
+    read = messageIn(text);
+    let reply: unknown;
     try {
-      const reply = await answer;
-      if (!isTold) near.context.runInAsyncScope(tell, undefined, reply as unknown as GivenReply);
+      reply = await answer;
     } catch (error) {
-      near.context.runInAsyncScope(() => near.missed());
+      near.missed();
       throw error;
     }
+    if (!isTold) tell(reply as GivenReply);
   }
 
   #idleNeighbour(): Neighbour | undefined {

@@ -27,7 +27,7 @@ const pauses = { first: 25, most: 200 };
 /** An attempt gets half of the time that is left, but no less than this, in milliseconds. */
 const shortest = 300;
 
-/** What gRPC takes to notice its own deadline, in milliseconds. */
+/** What a client takes to notice its own deadline, in milliseconds. */
 const courtesy = 20;
 
 /**

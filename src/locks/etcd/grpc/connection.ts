@@ -1,10 +1,6 @@
-import {
-  type ClientHttp2Session,
-  type ClientHttp2Stream,
-  connect,
-  constants,
-  type SecureClientSessionOptions,
-} from 'node:http2';
+import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants } from 'node:http2';
+import { connect as connectTcp, isIP, type Socket } from 'node:net';
+import { connect as connectTls, type SecureContextOptions } from 'node:tls';
 import type { Deadlines } from '../../../deadlines.js';
 import { answerOf, frame } from './call.js';
 
@@ -23,14 +19,18 @@ export interface Call {
 /** A connection to one member, until it ends: HTTP/2, with a stream for each call. It keeps no process alive but by its calls. */
 export class Connection {
   readonly #session: ClientHttp2Session;
+  /** Its own: what a session does with a socket that does not answer may take until the other side says something. */
+  readonly #socket: Socket;
   readonly #deadlines: Deadlines;
   #calls = 0;
 
   /** `onEnd` is told, once or more often, when it takes no more calls. */
-  constructor(url: string, options: SecureClientSessionOptions, deadlines: Deadlines, onEnd: () => void) {
+  constructor(url: string, credentials: SecureContextOptions, deadlines: Deadlines, onEnd: () => void) {
     this.#deadlines = deadlines;
-    this.#session = connect(url, { ...options, maxSessionMemory: Number.MAX_SAFE_INTEGER });
-    this.#session.unref();
+    const socket = open(new URL(url), credentials);
+    this.#socket = socket.unref();
+    const maxSessionMemory = Number.MAX_SAFE_INTEGER;
+    this.#session = connect(url, { createConnection: () => socket, maxSessionMemory });
     // Every call is told, too.
     this.#session.on('error', onEnd);
     this.#session.on('goaway', onEnd);
@@ -46,7 +46,7 @@ export class Connection {
       ':path': path,
       'content-type': 'application/grpc',
       te: 'trailers',
-      'grpc-timeout': `${Math.ceil(ms)}m`,
+      'grpc-timeout': `${Math.min(Math.ceil(ms), longest)}m`,
       ...(token !== undefined && { token }),
     });
     stream.end(message);
@@ -55,13 +55,13 @@ export class Connection {
   }
 
   #watchOver(stream: ClientHttp2Stream, ms: number): void {
-    const before = this.#heard;
+    const before = this.#socket.bytesRead;
     const cancel = this.#deadlines.after(ms, () => this.#giveUp(stream, before));
     stream.on('close', () => {
       cancel();
-      if (--this.#calls === 0) this.#session.unref();
+      if (--this.#calls === 0) this.#socket.unref();
     });
-    if (this.#calls++ === 0) this.#session.ref();
+    if (this.#calls++ === 0) this.#socket.ref();
   }
 
   /**
@@ -72,18 +72,38 @@ export class Connection {
     stream.close(constants.NGHTTP2_CANCEL);
     stream.destroy(new Error('no answer in time'));
     setImmediate(() => {
-      if (!this.#session.destroyed && this.#heard === heardBefore) this.#session.destroy();
+      if (this.#socket.bytesRead === heardBefore) this.#end();
     });
   }
 
-  /** How many bytes. */
-  get #heard(): number {
-    return this.#session.socket.bytesRead;
-  }
-
-  /** Takes no more calls. Those that are under way are answered yet. */
+  /** Takes no more calls. Those that are under way may be answered yet, within their time. */
   close(): void {
     if (this.#calls > 0) this.#session.close();
-    else this.#session.destroy();
+    else this.#end();
+  }
+
+  #end(): void {
+    this.#session.destroy();
+    this.#socket.destroy();
   }
 }
+
+/** In milliseconds: what gRPC says has eight digits at most. */
+const longest = 99_999_999;
+
+function open({ protocol, hostname, port }: URL, credentials: SecureContextOptions): Socket {
+  const isSecure = protocol === 'https:';
+  const host = hostname.replace(/^\[|\]$/g, '');
+  const where = { host, port: Number(port) || (isSecure ? 443 : 80), noDelay: true, ...alive };
+  if (!isSecure) return connectTcp(where);
+  // A certificate that is for an address is checked by that.
+  return connectTls({
+    ...where,
+    ...credentials,
+    ALPNProtocols: ['h2'],
+    ...(!isIP(host) && { servername: host }),
+  });
+}
+
+/** One that died in silence is found out so. In milliseconds. */
+const alive = { keepAlive: true, keepAliveInitialDelay: 10_000 };

@@ -1,8 +1,9 @@
-import type { SecureClientSessionOptions } from 'node:http2';
+import type { SecureContextOptions } from 'node:tls';
 import { systemClock } from '../../../clock.js';
 import { Deadlines } from '../../../deadlines.js';
 import type { CallDeadline, Transaction, TransactionAnswer } from '../client.js';
-import { frame } from './call.js';
+import { isTokenOutdated } from '../failure.js';
+import { CallFailed, frame } from './call.js';
 import { Connection } from './connection.js';
 import { decodeAnswer, encodeTransaction } from './transaction.js';
 
@@ -10,7 +11,7 @@ import { decodeAnswer, encodeTransaction } from './transaction.js';
 export interface MembersOptions {
   /** `http://host:port` or `https://host:port`. */
   readonly urls: readonly string[];
-  readonly credentials: SecureClientSessionOptions;
+  readonly credentials: SecureContextOptions;
   /** Exchanges user and password for a token, where etcd asks who is there. */
   readonly signIn: (() => Promise<string>) | undefined;
 }
@@ -34,6 +35,7 @@ export class Members {
   #at: number;
   #connection: Connection | undefined;
   #token: Promise<string> | undefined;
+  #isClosed = false;
 
   constructor(options: MembersOptions) {
     this.#options = options;
@@ -41,15 +43,22 @@ export class Members {
   }
 
   async transact(request: Transaction, { deadline }: CallDeadline = {}): Promise<TransactionAnswer> {
-    const ms = deadline === undefined ? longest : Math.max(0, deadline - Date.now());
-    const token = this.#options.signIn ? await this.#signedIn(this.#options.signIn) : undefined;
+    const end = deadline ?? Date.now() + longest;
+    const signedIn = this.#signedIn();
+    const token = signedIn && (await signedIn);
+    const ms = end - Date.now();
+    // Whoever asked may have asked again meanwhile.
+    if (ms <= 0) throw new CallFailed('no time was left after signing in');
+    if (this.#isClosed) throw new CallFailed('closed');
     const message = encodeTransaction(request, frame);
     this.#connection ??= this.#open();
     const connection = this.#connection;
     try {
       return decodeAnswer(await connection.call({ path, message, ms, token }), frame);
     } catch (error) {
-      this.#learn(error, connection);
+      if (isTokenOutdated(error)) this.#forget(signedIn);
+      const { code } = error as { code?: unknown };
+      if (typeof code !== 'number' || passing.has(code)) this.#leave(connection);
       throw error;
     }
   }
@@ -63,21 +72,19 @@ export class Members {
     return connection;
   }
 
-  async #signedIn(signIn: () => Promise<string>): Promise<string> {
-    this.#token ??= signIn();
-    try {
-      return await this.#token;
-    } catch (error) {
-      this.#token = undefined;
-      throw error;
-    }
+  /** A token lasts for minutes, or until a member has started anew. Nothing where nobody has to sign in. */
+  #signedIn(): Promise<string> | undefined {
+    const { signIn } = this.#options;
+    if (this.#token || !signIn) return this.#token;
+    const token = signIn();
+    this.#token = token;
+    token.catch(() => this.#forget(token));
+    return token;
   }
 
-  /** From a call that failed. A token lasts for minutes, or until a member has started anew. */
-  #learn(error: unknown, connection: Connection): void {
-    const { code, message } = error as { code?: unknown; message?: string };
-    if (message?.includes('invalid auth token')) this.#token = undefined;
-    if (typeof code !== 'number' || passing.has(code)) this.#leave(connection);
+  /** Unless there is another one by now. */
+  #forget(token: Promise<string> | undefined): void {
+    if (this.#token === token) this.#token = undefined;
   }
 
   #leave(connection: Connection): void {
@@ -87,8 +94,9 @@ export class Members {
     connection.close();
   }
 
-  /** What is under way is answered yet. */
+  /** What is under way may be answered yet. */
   close(): void {
+    this.#isClosed = true;
     this.#connection?.close();
   }
 }
