@@ -18,7 +18,7 @@ const app = createApp({
 let [writing, most] = [0, 0];
 const save = app.task('save', locked('storage'), async (name: string) => {
   most = Math.max(most, ++writing);
-  await sleep(20);
+  await sleep(100);
   writing--;
   return `${name} is saved`;
 });
