@@ -80,12 +80,8 @@ export class RedisBroker implements Broker {
     return this.#redis;
   }
 
-  publish(messages: readonly Message[], { queue, delay }: PublishOptions): Promise<void> {
-    try {
-      return this.#queue(queue).publish(messages, delay);
-    } catch (error) {
-      return Promise.reject(error);
-    }
+  async publish(messages: readonly Message[], { queue, delay }: PublishOptions): Promise<void> {
+    await this.#queue(queue).publish(messages, delay);
   }
 
   /**

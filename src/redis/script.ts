@@ -24,16 +24,15 @@ export class Script {
     this.sha = createHash('sha1').update(source).digest('hex');
   }
 
+  /** `onReply` is told of the reply before anybody who waits for it, by a client that can; by others not at all. */
   // biome-ignore lint/suspicious/noExplicitAny: each script has its own reply
-  run(client: RedisClient, keys: readonly string[], args: ScriptWords): Promise<any> {
-    return this.call(client, [this.sha, keys.length, ...keys, ...args]);
+  run(client: RedisClient, keys: readonly string[], args: ScriptWords, onReply?: OnReply): Promise<any> {
+    return this.call(client, [this.sha, keys.length, ...keys, ...args], onReply);
   }
 
   /**
    * The same with all in one row: the digest, how many keys there are, the keys, the arguments. A server that was
    * restarted, or failed over, has forgotten its scripts: the step is sent again with its source.
-   *
-   * `onReply` is told of the reply before anybody who waits for it, by a client that can; by others not at all.
    */
   // biome-ignore lint/suspicious/noExplicitAny: as above
   call(client: RedisClient, words: (string | number)[], onReply?: OnReply): Promise<any> {

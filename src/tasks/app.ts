@@ -224,9 +224,9 @@ export class App {
   }
 
   /** @internal */
-  send(queue: string, outgoing: readonly Outgoing[]): Promise<TaskResult[]> {
-    const sent = this.#outbox.send(queue, outgoing);
-    return sent.then(() => outgoing.map(({ message }) => this.result(message.id)));
+  async send(queue: string, outgoing: readonly Outgoing[]): Promise<TaskResult[]> {
+    await this.#outbox.send(queue, outgoing);
+    return outgoing.map(({ message }) => this.result(message.id));
   }
 
   async #close(): Promise<void> {

@@ -75,7 +75,9 @@ export function outgoing(
   const said = options === noOptions ? nothing : whatIsSaid(options, wall);
   if (kwargs !== undefined) checkObject(kwargs, 'kwargs');
   const { delay } = said;
-  const parent = currentRun();
+  const run = currentRun();
+  // A run's children know their parent and the first of the family.
+  const family = run && { parentId: run.id, rootId: run.rootId };
   const messages = calls.map((given) => {
     if (!Array.isArray(given)) throw ConfigError.expected('args', 'a list of arguments', given);
     // All in one: to put it together of parts takes longer than the rest of a call.
@@ -96,8 +98,7 @@ export function outgoing(
       timeLimit: said.timeLimit,
       sentAt: wall,
       origin: host.origin,
-      parentId: parent?.id,
-      rootId: parent?.rootId,
+      ...family,
     };
     checkArguments(message, host.maxMessageBytes);
     return { message, delay };

@@ -36,7 +36,7 @@ export class Step {
     this.#clustered = new Script(['local cluster = true', locals, source].join('\n'));
   }
 
-  /** `onReply`: as of `Script.call`. */
+  /** `onReply`: as of `Script.run`. */
   run(
     client: RedisClient,
     keys: Keys,
@@ -44,9 +44,11 @@ export class Step {
     { cluster, onReply }: { cluster: boolean; onReply?: OnReply | undefined },
   ): Promise<Reply> {
     const script = cluster ? this.#clustered : this.#alone;
-    const words: (string | number)[] = [script.sha, this.#keys.length];
-    for (const key of this.#keys) words.push(keys[key]);
-    for (const arg of args) words.push(arg);
-    return script.call(client, words, onReply);
+    return script.run(
+      client,
+      this.#keys.map((key) => keys[key]),
+      args,
+      onReply,
+    );
   }
 }
