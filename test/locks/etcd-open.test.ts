@@ -221,6 +221,22 @@ describe('a process', { timeout: 60_000 }, () => {
     expect(ran).toEqual({ code: 0, errors: '', output: 'done\n' });
   });
 
+  it('ends though nothing is closed, and etcd is gone for good with steps that nobody waits for', async () => {
+    const ran = await run(`
+      import { createLocks } from 'lockkeeper';
+      import { startEtcd } from '../../test/support/servers/index.js';
+      const server = await startEtcd();
+      const locks = createLocks({ coordinator: server.url, resources: { '*': { lease: 2000 } } });
+      await locks.using('storage', async (permit) => void permit.signal);
+      const waiting = Array.from({ length: 3 }, () => locks.acquire('storage', { waitTimeout: 500 }));
+      await server.kill();
+      const ends = await Promise.allSettled(waiting);
+      console.log(...ends.map(({ reason }) => reason?.code));
+    `);
+    const code = 'COORDINATOR_UNAVAILABLE';
+    expect(ran).toEqual({ code: 0, errors: '', output: `${code} ${code} ${code}\n` });
+  });
+
   it('is told what to install when the client is missing', async () => {
     const hook = `export async function resolve(name, context, next) {
       if (name !== 'etcd3') return next(name, context);

@@ -30,6 +30,14 @@ const shortest = 300;
 /** What a client takes to notice its own deadline, in milliseconds. */
 const courtesy = 20;
 
+/** How it is asked. */
+export interface Asking {
+  /** Called for each attempt of which it is not known whether it took effect, or will. */
+  readonly doubt?: () => void;
+  /** Nobody waits for the answer: it keeps no process alive. */
+  readonly quiet?: boolean;
+}
+
 /**
  * The calls to etcd. Each ends within its `timeout`, in milliseconds, whatever the client library does.
  *
@@ -56,11 +64,10 @@ export class Calls {
     this.#deadlines = deadlines;
   }
 
-  /** `doubt` is called for each attempt of which it is not known whether it took effect, or will. */
-  async transact(request: Transaction, timeout: number, doubt?: () => void): Promise<TransactionAnswer> {
+  async transact(request: Transaction, timeout: number, asking?: Asking): Promise<TransactionAnswer> {
     const before = this.#revision;
     const transact = (client: EtcdClient, deadline: CallDeadline) => client.kv.txn(request, deadline);
-    const answer = await this.#repeat(timeout, transact, doubt);
+    const answer = await this.#repeat(timeout, transact, asking);
     const revision = Number(answer.header.revision);
     if (revision < before) {
       this.#revision = revision;
@@ -87,11 +94,18 @@ export class Calls {
     return this.#repeat(timeout, (client, deadline) => keepAlive(client, id, deadline));
   }
 
-  /** What is left of a lease, and the keys that are tied to it if they are asked for. */
-  lookAtLease(id: string, timeout: number, keys = false): Promise<LeaseLeft> {
+  /** What is left of a lease. */
+  lookAtLease(id: string, timeout: number): Promise<LeaseLeft> {
     const look = (client: EtcdClient, deadline: CallDeadline) =>
-      client.leaseClient.leaseTimeToLive({ ID: id, keys }, deadline);
+      client.leaseClient.leaseTimeToLive({ ID: id }, deadline);
     return this.#repeat(timeout, look);
+  }
+
+  /** The same with the keys that are tied to it. Nobody waits for the answer. */
+  auditLease(id: string, timeout: number): Promise<LeaseLeft> {
+    const look = (client: EtcdClient, deadline: CallDeadline) =>
+      client.leaseClient.leaseTimeToLive({ ID: id, keys: true }, deadline);
+    return this.#repeat(timeout, look, { quiet: true });
   }
 
   async watch(): Promise<EtcdStream<WatchRequest, WatchAnswer>> {
@@ -102,7 +116,7 @@ export class Calls {
   async #repeat<T>(
     timeout: number,
     call: (client: EtcdClient, deadline: CallDeadline) => Promise<T>,
-    doubt?: () => void,
+    { doubt, quiet = false }: Asking = {},
   ): Promise<T> {
     const end = this.#clock.now() + timeout;
     for (let pause = pauses.first; ; pause = Math.min(2 * pause, pauses.most)) {
@@ -115,7 +129,7 @@ export class Calls {
         doubt?.();
         if (this.#closed) throw closed();
         if (this.#clock.now() + pause >= end) throw new CoordinatorUnavailableError(kind, { cause: error });
-        await sleep(this.#clock, pause, { keepAlive: true });
+        await sleep(this.#clock, pause, { keepAlive: !quiet });
       }
     }
   }

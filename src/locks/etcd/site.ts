@@ -3,7 +3,7 @@ import { Deadlines } from '../../deadlines.js';
 import type { Soon } from '../../soon.js';
 import type { Grant } from '../coordinator.js';
 import { Book } from './book.js';
-import { Calls } from './calls.js';
+import { type Asking, Calls } from './calls.js';
 import { deletionAsIs } from './deletions.js';
 import { type Entry, encode } from './entry.js';
 import { LeaseGone } from './failure.js';
@@ -54,15 +54,15 @@ export class Site {
     };
     this.book.onLapse = this.lapse;
     this.watches = new Watches(stream, clock, {
-      look: (resource) => this.look(resource, quietTimeout),
+      look: (resource) => this.look(resource, quietTimeout, { quiet: true }),
       onTooHeavy: this.lapse,
       onQuiet: (resource) => this.book.forgetIfIdle(resource),
     });
   }
 
   /** Asks etcd who stands there. */
-  async look(resource: Resource, timeout: number): Promise<Sight> {
-    const answer = await this.calls.transact({ success: resource.keys.look }, timeout);
+  async look(resource: Resource, timeout: number, asking?: Asking): Promise<Sight> {
+    const answer = await this.calls.transact({ success: resource.keys.look }, timeout, asking);
     return this.notice(resource, seen(resource.keys, answer));
   }
 
@@ -176,7 +176,8 @@ export class Site {
   };
 
   async #remove(resource: Resource, claim: OwnClaim): Promise<void> {
-    const { succeeded } = await this.calls.transact(deletionAsIs(claim.key, claim.modified), quietTimeout);
+    const deletion = deletionAsIs(claim.key, claim.modified);
+    const { succeeded } = await this.calls.transact(deletion, quietTimeout, { quiet: true });
     if (succeeded) resource.removed(claim);
     else resource.drop(claim);
     resource.listeners.call(claim.id);

@@ -120,7 +120,7 @@ export class Stand {
         failure: keys.look,
       },
       this.#time.ms,
-      session.doubt,
+      { doubt: session.doubt },
     );
     const sight = seen(keys, answer);
     const contender = sight.at(claim.key);

@@ -136,7 +136,7 @@ export class Try {
       })),
       failure: keys.look,
     };
-    const answer = await this.#site.calls.transact(request, this.#time.ms, session.doubt);
+    const answer = await this.#site.calls.transact(request, this.#time.ms, { doubt: session.doubt });
     if (answer.succeeded) this.#joined(claims, sight, Number(answer.header.revision));
     else this.#notJoined(claims, seen(keys, answer));
     return answer.succeeded;
