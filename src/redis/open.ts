@@ -119,8 +119,8 @@ let own: OwnClient | undefined;
 
 async function load(): Promise<{ Own: OwnClient; Cluster: typeof Cluster }> {
   try {
-    const { Redis, Cluster } = await import('ioredis');
-    own ??= ownClient(Redis);
+    const { Redis, Cluster, AbstractConnector } = await import('ioredis');
+    own ??= ownClient(Redis, AbstractConnector);
     return { Own: own, Cluster };
   } catch (error) {
     if ((error as { code?: unknown }).code !== 'ERR_MODULE_NOT_FOUND') throw error;

@@ -1,6 +1,7 @@
 import { tracingChannel } from 'node:diagnostics_channel';
-import type { Command, Redis, RedisOptions } from 'ioredis';
+import type { AbstractConnector, Command, Redis, RedisOptions } from 'ioredis';
 import { type RedisClient, runScript } from './client.js';
+import { connectorTo } from './connector.js';
 import { type OnReply, ScriptCall, type ScriptWords } from './script-call.js';
 
 type Options = Omit<RedisOptions, 'replyMapping'> & { socketTimeout: number };
@@ -15,13 +16,18 @@ type QueuedItem = NonNullable<ReturnType<Redis['commandQueue']['shift']>>;
 type SendCommand = Redis['sendCommand'];
 
 /** A client of ioredis, made for many small scripts: a call of one costs less, and so does its `socketTimeout`. */
-export function ownClient(base: typeof Redis): OwnClient {
+export function ownClient(base: typeof Redis, connector: typeof AbstractConnector): OwnClient {
   const method = new Watched(base);
   return class extends base {
     readonly silence: Silence;
 
     constructor({ socketTimeout, ...options }: Options) {
-      super(options);
+      const { host, port, tls } = options;
+      super(
+        host !== undefined && port !== undefined && !tls
+          ? { ...options, Connector: connectorTo(connector, { host, port }, () => this) }
+          : options,
+      );
       this.silence = new Silence(this, socketTimeout);
     }
 

@@ -12,7 +12,8 @@ export class ScriptCall {
   readonly name = 'evalsha';
   readonly args: ScriptWords;
   readonly promise: Promise<unknown>;
-  resolve!: (reply: unknown) => void;
+  /** With the reply, all texts of which are texts. */
+  answer!: (reply: unknown) => void;
   reject!: (error: Error) => void;
   /** Whether it was told to those who trace: ioredis sees to that. */
   isTraced = false;
@@ -24,11 +25,10 @@ export class ScriptCall {
   constructor(words: ScriptWords, whenForgotten?: () => Promise<unknown>, onReply?: OnReply) {
     this.args = words;
     this.promise = new Promise((resolve, reject) => {
-      this.resolve = (reply) => {
-        const texts = inTexts(reply);
+      this.answer = (reply) => {
         try {
-          onReply?.(texts);
-          resolve(texts);
+          onReply?.(reply);
+          resolve(reply);
         } catch (error) {
           reject(error);
         }
@@ -36,6 +36,11 @@ export class ScriptCall {
       this.reject = (error) =>
         whenForgotten && isForgotten(error) ? resolve(whenForgotten()) : reject(error);
     });
+  }
+
+  /** With the reply, as ioredis reads it. */
+  resolve(reply: unknown): void {
+    this.answer(inTexts(reply));
   }
 
   /** Scripts answer the same in every protocol. */

@@ -1,9 +1,10 @@
 import { channel } from 'node:diagnostics_channel';
 import { stat } from 'node:fs';
 import { Redis } from 'ioredis';
-import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
+import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { type RedisClient, runScript } from '../../src/redis/client.js';
 import { redisFromUrl } from '../../src/redis/open.js';
+import { ScriptCall } from '../../src/redis/script-call.js';
 import { errorOf } from '../support/error-of.js';
 import { startProxy } from '../support/proxy.js';
 import { useRedis } from '../support/servers/index.js';
@@ -142,6 +143,92 @@ describe('a script that a client of our own runs', () => {
     client.disconnect();
     await until(() => client.status === 'end');
     expect((await errorOf(client[runScript](['0'.repeat(40), 0]))).message).toBe('Connection is closed.');
+  });
+});
+
+describe('what a client of our own is answered', () => {
+  const list = 'return { 1, "b", { "c", {}, ARGV[1] }, false, -20 }';
+  const listOf = (text: unknown) => [1, 'b', ['c', [], `${text}`], null, -20];
+  const big = 'return { string.rep("ä", 150000), ARGV[1] }';
+  const bigOf = (text: unknown) => ['ä'.repeat(150_000), `${text}`];
+
+  /** Scripts and other commands, of which some fail, all on their way at once. */
+  async function mixed(client: Required<RedisClient>, other = list): Promise<unknown[]> {
+    await client.call('lpush', ['a list', 'a']);
+    const [small, large] = [await shaOf(client, list), await shaOf(client, other)];
+    const all: Promise<unknown>[] = [];
+    for (let i = 0; i < 20; i++) {
+      all.push(client[runScript]([small, 0, `text ${i}`]), client.call('echo', [`echo ${i}`]));
+      if (i % 5 === 0) all.push(client[runScript]([large, 0, i]), client.call('incr', ['a list']));
+    }
+    const settled = await Promise.allSettled(all);
+    return settled.map((one) => (one.status === 'fulfilled' ? one.value : (one.reason as Error).message));
+  }
+
+  /** What `mixed` gives. */
+  function expected(otherOf: (text: unknown) => unknown = listOf): unknown[] {
+    const all: unknown[] = [];
+    for (let i = 0; i < 20; i++) {
+      all.push(listOf(`text ${i}`), `echo ${i}`);
+      if (i % 5 === 0) all.push(otherOf(i), expect.stringMatching(/^WRONGTYPE/));
+    }
+    return all;
+  }
+
+  it('is read without ioredis where it is an answer to a script, and all there', async () => {
+    const client = await open();
+    const sha = await shaOf(client, list);
+    const byIoredis = vi.spyOn(ScriptCall.prototype, 'resolve');
+    await Promise.all([client[runScript]([sha, 0, 'a']), client[runScript]([sha, 0, 'b'])]);
+    expect(byIoredis).not.toHaveBeenCalled();
+    byIoredis.mockRestore();
+  });
+
+  it.each([1, 2, 7, 100])('may come in pieces of %i bytes', { timeout: 30_000 }, async (bytes) => {
+    const proxy = await startProxy(server.url);
+    const client = await open(proxy.url(server.url), 20_000);
+    await mixed(client);
+    proxy.cutReplies(bytes);
+    expect(await mixed(client)).toEqual(expected());
+    proxy.cutReplies(Number.POSITIVE_INFINITY);
+    expect(await mixed(client)).toEqual(expected());
+    proxy.stop();
+  });
+
+  it('may be more than is read at once', async () => {
+    const client = await open();
+    for (let i = 0; i < 5; i++) expect(await mixed(client, big)).toEqual(expected(bigOf));
+  });
+
+  it('is what was asked for on this connection, not on the one before', async () => {
+    const proxy = await startProxy(server.url);
+    const client = await open(proxy.url(server.url));
+    const sha = await shaOf(client, 'return ARGV[1]');
+    for (let i = 0; i < 5; i++) {
+      proxy.pause('replies');
+      const lost = errorOf(client[runScript]([sha, 0, `lost ${i}`]));
+      proxy.cut();
+      await lost;
+      proxy.resume();
+      await until(() => client.status === 'ready');
+      expect(await client[runScript]([sha, 0, `told ${i}`])).toBe(`told ${i}`);
+    }
+    proxy.stop();
+  });
+
+  it('is apart from what it hears', async () => {
+    const [client, other] = [await open(), await open()];
+    const heard: string[] = [];
+    client.on('message', (channel: string, text: string) => heard.push(`${channel} ${text}`));
+    await client.subscribe('news');
+    await other.call('publish', ['news', 'one']);
+    await client.subscribe('more');
+    await other.call('publish', ['more', 'two']);
+    await until(() => heard.length === 2);
+    await client.unsubscribe('news', 'more');
+    const sha = await shaOf(client, 'return ARGV[1]');
+    expect(await client[runScript]([sha, 0, 'told'])).toBe('told');
+    expect(heard).toEqual(['news one', 'more two']);
   });
 });
 

@@ -12,6 +12,8 @@ export interface PipeOptions {
   readonly passes: (chunk: Buffer) => boolean;
   /** By how much what comes now is held up, in ms. */
   readonly delayMs: () => number;
+  /** Into how many bytes at most what comes is cut, each piece a millisecond after the other. */
+  readonly pieceBytes: () => number;
 }
 
 /** Carries what one socket receives to another, in order, and can hold it up on the way. */
@@ -23,15 +25,19 @@ export class Pipe {
   #paused = false;
   #full = false;
 
-  constructor(source: Socket, sink: Socket, { passes, delayMs }: PipeOptions) {
+  constructor(source: Socket, sink: Socket, { passes, delayMs, pieceBytes }: PipeOptions) {
     this.#source = source;
     this.#sink = sink;
     const hold = (chunk?: Buffer): void => {
-      this.#held.push({ chunk, due: performance.now() + delayMs() });
+      const before = this.#held.at(-1)?.due ?? 0;
+      const due = Math.max(performance.now() + delayMs(), Number.isFinite(pieceBytes()) ? before + 1 : 0);
+      this.#held.push({ chunk, due });
       this.#flush();
     };
     source.on('data', (chunk) => {
-      if (passes(chunk)) hold(chunk);
+      if (!passes(chunk)) return;
+      const bytes = Math.min(pieceBytes(), chunk.length);
+      for (let from = 0; from < chunk.length; from += bytes) hold(chunk.subarray(from, from + bytes));
     });
     source.once('end', () => hold());
     source.once('close', () => clearTimeout(this.#timer));

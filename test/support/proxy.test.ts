@@ -197,6 +197,19 @@ describe('the proxy', () => {
     expect(took).toBeLessThan(600);
   });
 
+  it('cuts replies into pieces, and requests not', async () => {
+    const alice = await client();
+    await until(() => served.length === 1);
+    const pieces = { requests: 0, replies: 0 };
+    served[0]?.socket.on('data', () => pieces.requests++);
+    alice.socket.on('data', () => pieces.replies++);
+    proxy.cutReplies(3);
+    alice.socket.write('abcdefgh');
+    await until(() => alice.text === 'ABCDEFGH');
+    expect(pieces.requests).toBe(1);
+    expect(pieces.replies).toBeGreaterThan(1);
+  });
+
   it('drops the reply to the request that is meant, and that connection', async () => {
     const alice = await client();
     const bob = await client();

@@ -68,6 +68,7 @@ export class TcpProxy implements Disposable {
   #listener: Server | undefined;
   #paused: Direction | undefined;
   #delayMs = 0;
+  #pieceBytes = Number.POSITIVE_INFINITY;
   #traffic = { ...noTraffic };
   #drop: Drop | undefined;
   #onRequest: ((chunk: Buffer) => void) | undefined;
@@ -119,6 +120,11 @@ export class TcpProxy implements Disposable {
     this.#delayMs = ms;
   }
 
+  /** Makes answers arrive in pieces of so many bytes at most, until told otherwise. */
+  cutReplies(bytes: number): void {
+    this.#pieceBytes = bytes;
+  }
+
   /** Ends every connection, with a reset or in good order. Those who connect again are let through. */
   cut(how: 'reset' | 'end' = 'reset'): void {
     for (const link of this.#links) end(link, how);
@@ -168,8 +174,16 @@ export class TcpProxy implements Disposable {
     const link: Link = {
       client,
       upstream,
-      requests: new Pipe(client, upstream, { delayMs, passes: (chunk) => this.#seeRequest(link, chunk) }),
-      replies: new Pipe(upstream, client, { delayMs, passes: (chunk) => this.#seeReply(link, chunk) }),
+      requests: new Pipe(client, upstream, {
+        delayMs,
+        pieceBytes: () => Number.POSITIVE_INFINITY,
+        passes: (chunk) => this.#seeRequest(link, chunk),
+      }),
+      replies: new Pipe(upstream, client, {
+        delayMs,
+        pieceBytes: () => this.#pieceBytes,
+        passes: (chunk) => this.#seeReply(link, chunk),
+      }),
     };
     for (const socket of [client, upstream]) {
       socket.setNoDelay(true);

@@ -137,7 +137,8 @@ export class Session {
     const deletions = ours.map(({ key, mod_revision }) => ({
       request_txn: deletionAsIs(key, Number(mod_revision)),
     }));
-    if (deletions.length > 0) await this.#calls.transact({ success: deletions }, auditTimeout, { quiet: true });
+    if (deletions.length > 0)
+      await this.#calls.transact({ success: deletions }, auditTimeout, { quiet: true });
   }
 
   #unknown<K extends { readonly key: Buffer }>(keys: readonly K[]): K[] {
