@@ -22,6 +22,7 @@ export class Pipe {
   readonly #sink: Socket;
   readonly #held: Held[] = [];
   #timer: NodeJS.Timeout | undefined;
+  #lastDue = 0;
   #paused = false;
   #full = false;
 
@@ -29,9 +30,9 @@ export class Pipe {
     this.#source = source;
     this.#sink = sink;
     const hold = (chunk?: Buffer): void => {
-      const before = this.#held.at(-1)?.due ?? 0;
-      const due = Math.max(performance.now() + delayMs(), Number.isFinite(pieceBytes()) ? before + 1 : 0);
-      this.#held.push({ chunk, due });
+      const soonest = Number.isFinite(pieceBytes()) ? this.#lastDue + 1 : 0;
+      this.#lastDue = Math.max(performance.now() + delayMs(), soonest);
+      this.#held.push({ chunk, due: this.#lastDue });
       this.#flush();
     };
     source.on('data', (chunk) => {
