@@ -92,7 +92,10 @@ async function compareDrains(
   }
 }
 
-/** In turns of a second each, so that whatever else the machine does falls on all of them alike, when all are warm. */
+/**
+ * In turns of a second each, so that whatever else the machine does falls on all of them alike, when all are warm; and each
+ * round begins with another, so that what one leaves in the caches is not always the same one's to clear.
+ */
 async function compareLatencies(
   report: Report,
   children: Children,
@@ -102,10 +105,10 @@ async function compareLatencies(
   const order: Order = { calls: 100, pause: 10 };
   const all = Object.fromEntries(Object.keys(children).map((name) => [name, [] as number[]]));
   for (const child of Object.values(children)) await told<number[]>(child, warmingCalls);
-  for (let turn = 0; turn < seconds; turn++) {
-    for (const [name, child] of Object.entries(children)) {
-      all[name]?.push(...(await told<number[]>(child, order)));
-    }
+  const turns = Object.entries(children);
+  for (let round = 0; round < seconds; round++) {
+    for (const [name, child] of turns) all[name]?.push(...(await told<number[]>(child, order)));
+    turns.push(...turns.splice(0, 1));
   }
   const p50 = mapped(all, (latencies) => quantile(latencies, 0.5));
   for (const [name, latencies] of Object.entries(all)) {

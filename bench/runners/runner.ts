@@ -45,7 +45,7 @@ export class Stopwatch {
 }
 
 /** What is called before it is timed, by those who stay: a compiler needs to have seen some. */
-export const warmingCalls = { calls: 2_000, pause: 1 } as const;
+export const warmingCalls = { calls: 6_000, pause: 1 } as const;
 
 /** Resolves when `one` was called so often. */
 export class Countdown {
