@@ -8,8 +8,11 @@ type Connector = new (options: unknown) => AbstractConnector;
 /** Milliseconds: how long a connection may take to end. */
 const disconnectTimeout = 2_000;
 
-/** Bytes that are read at once. */
+/** Bytes that are read at once, at most. */
 const readAtOnce = 65_536;
+
+/** Bytes of a reply that are kept until more of it comes, at most. */
+const mostKept = readAtOnce;
 
 interface Server {
   readonly host: string;
@@ -62,6 +65,8 @@ class Reading {
   readonly #client: Redis;
   /** Whether all that ioredis was given were whole replies. */
   #isWhole = true;
+  /** The begin of a reply to a script, of which the rest is yet to come. */
+  #begun: Buffer | undefined;
 
   constructor(socket: Socket, client: Redis) {
     this.#socket = socket;
@@ -70,7 +75,8 @@ class Reading {
 
   /** `bytes` are overwritten when this has returned. */
   take(bytes: Buffer): void {
-    const replies = new Replies(bytes);
+    const replies = new Replies(this.#begun ? Buffer.concat([this.#begun, bytes]) : bytes);
+    this.#begun = undefined;
     if (this.#isWhole) this.#answer(replies);
     if (!replies.isOver) this.#leave(replies.rest);
   }
@@ -83,14 +89,23 @@ class Reading {
       const call: unknown = commandQueue.peekFront()?.command;
       if (!(call instanceof ScriptCall)) return;
       const reply = replies.next();
-      if (reply === undefined) return;
+      if (reply === undefined) return this.#keep(replies);
       commandQueue.shift();
-      call.answer(reply);
+      call.resolve(reply);
     }
+  }
+
+  /** One that is long is read better by ioredis, which does not begin anew with each piece. */
+  #keep(replies: Replies): void {
+    if (replies.isForeign || replies.rest.length > mostKept) return;
+    this.#begun = Buffer.from(replies.rest);
+    replies.skip();
   }
 
   /** Where a reply ends is for certain when no other is owed, and nothing comes unasked. */
   #leave(bytes: Buffer): void {
+    // Not for certain either when a listener throws.
+    this.#isWhole = false;
     this.#socket.emit('data', Buffer.from(bytes));
     const { commandQueue, condition } = this.#client;
     this.#isWhole = commandQueue.length === 0 && !condition?.subscriber;

@@ -9,6 +9,7 @@ const zero = 48;
 export class Replies {
   readonly #bytes: Buffer;
   #at = 0;
+  #isForeign = false;
 
   constructor(bytes: Buffer) {
     this.#bytes = bytes;
@@ -27,8 +28,18 @@ export class Replies {
     return this.#bytes.subarray(this.#at);
   }
 
+  /** Goes past all that was not read. */
+  skip(): void {
+    this.#at = this.#bytes.length;
+  }
+
   get isOver(): boolean {
     return this.#at === this.#bytes.length;
+  }
+
+  /** Whether one was met that is of another kind. */
+  get isForeign(): boolean {
+    return this.#isForeign;
   }
 
   #read(): unknown {
@@ -44,6 +55,7 @@ export class Replies {
       case 0x5f: // _
         return this.#endOfLine() === undefined ? undefined : null;
       default:
+        this.#isForeign = this.#at <= this.#bytes.length;
         return undefined;
     }
   }

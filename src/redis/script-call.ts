@@ -12,8 +12,8 @@ export class ScriptCall {
   readonly name = 'evalsha';
   readonly args: ScriptWords;
   readonly promise: Promise<unknown>;
-  /** With the reply, all texts of which are texts. */
-  answer!: (reply: unknown) => void;
+  /** With the reply, with texts or with what ioredis reads them into. What instruments libraries puts its own in its place. */
+  resolve!: (reply: unknown) => void;
   reject!: (error: Error) => void;
   /** Whether it was told to those who trace: ioredis sees to that. */
   isTraced = false;
@@ -25,10 +25,11 @@ export class ScriptCall {
   constructor(words: ScriptWords, whenForgotten?: () => Promise<unknown>, onReply?: OnReply) {
     this.args = words;
     this.promise = new Promise((resolve, reject) => {
-      this.answer = (reply) => {
+      this.resolve = (reply) => {
+        const texts = inTexts(reply);
         try {
-          onReply?.(reply);
-          resolve(reply);
+          onReply?.(texts);
+          resolve(texts);
         } catch (error) {
           reject(error);
         }
@@ -36,11 +37,6 @@ export class ScriptCall {
       this.reject = (error) =>
         whenForgotten && isForgotten(error) ? resolve(whenForgotten()) : reject(error);
     });
-  }
-
-  /** With the reply, as ioredis reads it. */
-  resolve(reply: unknown): void {
-    this.answer(inTexts(reply));
   }
 
   /** Scripts answer the same in every protocol. */
@@ -63,7 +59,10 @@ export function isForgotten(error: unknown): boolean {
   return error instanceof Error && error.message.startsWith('NOSCRIPT');
 }
 
+/** The same list, with texts in it. */
 function inTexts(reply: unknown): unknown {
   if (reply instanceof Buffer) return reply.toString();
-  return Array.isArray(reply) ? reply.map(inTexts) : reply;
+  if (!Array.isArray(reply)) return reply;
+  for (let i = 0; i < reply.length; i++) if (typeof reply[i] === 'object') reply[i] = inTexts(reply[i]);
+  return reply;
 }

@@ -28,6 +28,7 @@ describe('a reply', () => {
     for (let length = 0; length < bytes.length; length++) {
       const replies = new Replies(bytes.subarray(0, length));
       expect(replies.next()).toBeUndefined();
+      expect(replies.isForeign).toBe(false);
       expect(replies.rest).toEqual(bytes.subarray(0, length));
     }
   });
@@ -41,6 +42,7 @@ describe('a reply', () => {
     const replies = reading(`:1\r\n${text}`);
     expect(replies.next()).toBe(1);
     expect(replies.next()).toBeUndefined();
+    expect(replies.isForeign).toBe(true);
     expect(replies.rest.toString()).toBe(text);
   });
 

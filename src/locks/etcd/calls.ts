@@ -34,7 +34,7 @@ const courtesy = 20;
 export interface Asking {
   /** Called for each attempt of which it is not known whether it took effect, or will. */
   readonly doubt?: () => void;
-  /** Nobody waits for the answer: it keeps no process alive. */
+  /** Nobody waits for the answer: no process is kept alive for asking again. */
   readonly quiet?: boolean;
 }
 
