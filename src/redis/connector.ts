@@ -89,15 +89,16 @@ class Reading {
       const call: unknown = commandQueue.peekFront()?.command;
       if (!(call instanceof ScriptCall)) return;
       const reply = replies.next();
-      if (reply === undefined) return this.#keep(replies);
+      if (reply === undefined) break;
       commandQueue.shift();
       call.resolve(reply);
     }
+    this.#keep(replies);
   }
 
   /** One that is long is read better by ioredis, which does not begin anew with each piece. */
   #keep(replies: Replies): void {
-    if (replies.isForeign || replies.rest.length > mostKept) return;
+    if (replies.isOver || replies.isForeign || replies.rest.length > mostKept) return;
     this.#begun = Buffer.from(replies.rest);
     replies.skip();
   }

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { CoordinatorUnavailableError } from '../../src/errors.js';
 import type { Coordinator } from '../../src/locks/coordinator.js';
 import type { EtcdClient, EtcdStream, Transaction, WatchAnswer } from '../../src/locks/etcd/client.js';
 import { NameSeries, Names } from '../../src/locks/etcd/names.js';
@@ -15,6 +16,7 @@ import {
   soon,
   standInLine,
 } from '../conformance/coordinator/kit.js';
+import { errorOf } from '../support/error-of.js';
 import { useShared } from '../support/servers/index.js';
 import { until } from '../support/until.js';
 import { operationsOf, RecordingClient, useParties } from './etcd-kit.js';
@@ -441,4 +443,38 @@ describe('a session that looks for keys that nobody knows of', () => {
       expect(await renew(party, name, id, lease)).toBe('kept');
     },
   );
+});
+
+describe('the key of a claim that was given up before it was answered for', () => {
+  it('is not taken for that claim when it is asked for again, for it may be deleted at any time', async () => {
+    const name = 'given-up';
+    const { party, client } = connect();
+    const { txn } = client.kv;
+    const stuck: Transaction[] = [];
+    client.kv.txn = (request) => {
+      stuck.push(request);
+      return new Promise(() => {});
+    };
+    const carryOut = async (kind: Operations) => {
+      for (const request of stuck) if (has(request, kind)) await txn(request);
+    };
+    const short = { line: true, lease: 2_000, timeout: 300 };
+    const id = newId();
+    expect(await errorOf(party.enter(ask(name, id, short)))).toBeInstanceOf(CoordinatorUnavailableError);
+    await until(() => stuck.some((request) => has(request, 'request_delete_range')), 5_000);
+    client.kv.txn = txn;
+
+    client.once('request_put', async (putAgain) => {
+      await carryOut('request_put');
+      return await putAgain();
+    });
+    let answer = await party.enter(ask(name, id, { ...short, ...soon }));
+    await carryOut('request_delete_range');
+    if (answer.kind !== 'granted') answer = await party.enter(ask(name, id, { ...short, ...soon }));
+    granted(answer);
+    await carryOut('request_delete_range');
+
+    busy(await through(new RecordingClient(server.url)).party.enter(ask(name, newId())));
+    expect(await renew(party, name, id, 2_000)).toBe('kept');
+  });
 });

@@ -35,10 +35,14 @@ export class Resource {
   readonly names = new Names();
   readonly listeners = new Listeners();
   readonly claims = new Map<string, OwnClaim>();
+  /** Keys of claims that were given up before it was known whether they had been put, and are asked for again by others. */
+  readonly forsaken = new Set<string>();
   /** Who stands there, if that was ever told. */
   sight: Sight | undefined;
   /** Whether what is known of it is kept up to date. */
   watched = false;
+  /** Up to this revision the watch has told what happened, whether anything was known then that it could add to or not. */
+  #toldAt = 0;
   /** Steps that are under way. */
   steps = 0;
 
@@ -76,15 +80,16 @@ export class Resource {
     this.sight?.left(use);
   }
 
-  /** What a transaction has shown, unless something later is known. */
+  /** What a transaction has shown, unless something later is known, or was told: nobody would tell it once more. */
   see(sight: Sight): void {
-    if (this.sight && this.sight.lineAt > sight.lineAt) return;
+    if (Math.max(this.sight?.lineAt ?? 0, this.#toldAt) > sight.lineAt) return;
     this.sight = sight;
     this.#loseWhatIsGone(sight);
   }
 
   /** True when an event of the line says anything new. */
   lineChanged(event: WatchEvent): boolean {
+    this.#told(event);
     if (event.type.toLowerCase() === 'delete') {
       const key = event.kv.key.toString();
       const at = Number(event.kv.mod_revision);
@@ -94,6 +99,23 @@ export class Resource {
       }
     }
     return this.sight?.lineChanged(event) ?? true;
+  }
+
+  /** True when it says anything new. */
+  settingsChanged(event: WatchEvent): boolean {
+    this.#told(event);
+    return this.sight?.settingsChanged(event) ?? false;
+  }
+
+  #told({ kv }: WatchEvent): void {
+    this.#toldAt = Math.max(this.#toldAt, Number(kv.mod_revision));
+  }
+
+  /** Nobody keeps up to date from here on what is known of it. */
+  unwatched(): void {
+    this.watched = false;
+    this.sight = undefined;
+    this.#toldAt = 0;
   }
 
   #loseWhatIsGone(sight: Sight): void {

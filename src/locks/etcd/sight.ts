@@ -28,6 +28,8 @@ export interface Standing {
   readonly ahead: number;
 }
 
+const none: ReadonlySet<string> = new Set();
+
 /** `retryAfter` when nothing is known that will end by itself, in milliseconds. */
 const someTime = 1_000;
 
@@ -72,8 +74,9 @@ export class Sight {
     return this.#contenders;
   }
 
-  find(id: string, except?: string): Contender | undefined {
-    return this.#contenders.find((contender) => contender.key !== except && this.idOf(contender) === id);
+  /** `except`: keys that are not meant. */
+  find(id: string, except: ReadonlySet<string> = none): Contender | undefined {
+    return this.#contenders.find((contender) => this.idOf(contender) === id && !except.has(contender.key));
   }
 
   at(key: string): Contender | undefined {
@@ -153,8 +156,9 @@ export class Sight {
     return this.#contenders.findLast(({ entry }) => entry && entry.capacity !== capacity)?.entry?.capacity;
   }
 
-  /** These of ours have joined, and nobody else has since what is seen. */
-  joined(contenders: readonly Contender[], revision: number): void {
+  /** These of ours have joined, and nobody else has since the revision `since`. Who has not seen as much does not know who has. */
+  joined(contenders: readonly Contender[], revision: number, since: number): void {
+    if (this.joinedAt < since) return;
     // Nobody was there, and nothing was stored: so nothing has happened unseen.
     if (this.lineAt === 0) [this.lineAt, this.settingsAt] = [revision, revision];
     // What has become of them since then is seen already.

@@ -74,9 +74,16 @@ export class Site {
     return sight;
   }
 
-  /** Under this name a claim's key is put. */
-  newKey({ keys, names }: Resource, { hex }: Session): string {
-    return names.take(keys.below + hex, this.#series);
+  /**
+   * Under this name a claim's key is put. One that was asked for before, and not answered, has its key already; unless it was
+   * given up meanwhile: a key that is meant by its name alone may be deleted at any time from then on.
+   */
+  keyOf(resource: Resource, id: string, { hex }: Session): string {
+    const known = resource.claims.get(id);
+    const isGivenUp = known?.leaving && known.created === 0;
+    if (known && !isGivenUp) return known.key;
+    if (known) resource.forsaken.add(known.key);
+    return resource.names.take(resource.keys.below + hex, this.#series);
   }
 
   /** To be called before a claim is given up: unless its key was answered for, it can but be meant by its name. */

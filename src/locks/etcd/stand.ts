@@ -75,7 +75,7 @@ export class Stand {
 
   async #lookFirst(): Promise<Answer | undefined> {
     const sight = await this.#site.look(this.#resource, this.#time.ms);
-    const contender = sight.find(this.#claim.id);
+    const contender = sight.find(this.#claim.id, this.#resource.forsaken);
     if (contender) return await this.#settle(sight, contender);
     checkWeight(sight, this.#request);
     if (sight.earlierRun(this.#claim)) return await busy(this.#site, sight, this.#claim, this.#time);
@@ -91,18 +91,17 @@ export class Stand {
     );
     const sight = joined?.[0];
     if (!sight) return undefined;
-    const elsewhere = sight.find(claim.id, claim.key);
+    const elsewhere = sight.find(claim.id, new Set([...this.#resource.forsaken, claim.key]));
     if (elsewhere) await this.#remove(claim);
     const contender = elsewhere ?? sight.at(claim.key);
     return contender && (await this.#settle(sight, contender));
   }
 
-  /** One that was asked for before, and not answered, has its key already. */
   #newClaim(session: Session): OwnClaim {
     const resource = this.#resource;
     const since = Math.round(this.#site.clock.wall());
     const entry = newEntry(this.#request, this.#claim, { rank: 0, since, held: false });
-    const key = resource.claims.get(entry.id)?.key ?? this.#site.newKey(resource, session);
+    const key = this.#site.keyOf(resource, entry.id, session);
     const claim = this.#site.claim(resource, entry, key, session);
     this.#site.book.extend(claim, this.#time.began, this.#request.lease);
     return claim;

@@ -77,7 +77,7 @@ export class Try {
     const held: Contender[] = [];
     const fresh: Claim[] = [];
     for (const claim of claims.slice(this.#grants.length, this.#grants.length + mostAtOnce)) {
-      const known = this.#sight.find(claim.id);
+      const known = this.#sight.find(claim.id, this.#resource.forsaken);
       if (known) {
         if (fresh.length > 0 || !this.#sight.standing(known)?.held) break;
         held.push(known);
@@ -113,12 +113,11 @@ export class Try {
     for (const claim of claims) this.#grants.push(this.#site.grant(claim, lease, this.#time.began));
   }
 
-  /** One that was asked for before, and not answered, has its key already. */
   #newClaim(claim: Claim, rank: number, session: Session): OwnClaim {
     const resource = this.#resource;
     const since = Math.round(this.#site.clock.wall());
     const entry = newEntry(this.#request, claim, { rank, since, held: true });
-    const key = resource.claims.get(claim.id)?.key ?? this.#site.newKey(resource, session);
+    const key = this.#site.keyOf(resource, claim.id, session);
     const own = this.#site.claim(resource, entry, key, session);
     this.#site.book.extend(own, this.#time.began, this.#request.lease);
     return own;
@@ -128,6 +127,7 @@ export class Try {
   async #put(claims: readonly OwnClaim[], provided: Comparison[], session: Session): Promise<boolean> {
     const { keys } = this.#resource;
     const sight = this.#sight;
+    const since = sight.joinedAt;
     const request: Transaction = {
       // The name of a key that is not seen is free if nobody has joined since.
       compare: [...provided, ...claims.filter(({ key }) => sight.at(key)).map(isAbsent)],
@@ -137,22 +137,22 @@ export class Try {
       failure: keys.look,
     };
     const answer = await this.#site.calls.transact(request, this.#time.ms, { doubt: session.doubt });
-    if (answer.succeeded) this.#joined(claims, sight, Number(answer.header.revision));
+    if (answer.succeeded) this.#joined(claims, sight, Number(answer.header.revision), since);
     else this.#notJoined(claims, seen(keys, answer));
     return answer.succeeded;
   }
 
-  #joined(claims: readonly OwnClaim[], sight: Sight, revision: number): void {
+  #joined(claims: readonly OwnClaim[], sight: Sight, revision: number, since: number): void {
     for (const claim of claims) {
       const { entry } = claim;
       this.#site.found(claim, { created: revision, modified: revision, entry });
     }
     const contenders = claims.map(asContender);
     if (sight.lineAt === 0) this.#certain = true;
-    sight.joined(contenders, revision);
+    sight.joined(contenders, revision, since);
     this.#site.notice(this.#resource, sight);
     // Somebody else here may have seen more meanwhile.
-    if (this.#resource.sight !== sight) this.#resource.sight?.joined(contenders, revision);
+    if (this.#resource.sight !== sight) this.#resource.sight?.joined(contenders, revision, since);
     // Given back before the answer came, by one who did not wait for it.
     const unwanted = claims.filter(({ leaving }) => leaving);
     if (unwanted.length > 0) this.#site.lapse(this.#resource, unwanted);

@@ -75,7 +75,7 @@ export class Watches {
       this.#stream.watch({
         range: settings,
         from: settingsAt + 1,
-        onEvents: onEvents((event) => resource.sight?.settingsChanged(event) ?? false),
+        onEvents: onEvents((event) => resource.settingsChanged(event)),
         onLost,
       }),
     ];
@@ -125,9 +125,7 @@ export class Watches {
     this.#ending.delete(resource);
     this.#watched.get(resource)?.();
     this.#watched.delete(resource);
-    resource.watched = false;
-    // Nobody keeps it up to date from here on.
-    resource.sight = undefined;
+    resource.unwatched();
   }
 
   #later(ms: number, callback: () => void): Cancel {
