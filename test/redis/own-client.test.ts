@@ -31,6 +31,16 @@ async function shaOf(client: RedisClient, source: string): Promise<string> {
   return await client.call('script', ['load', source]);
 }
 
+/** Until the test is over, commands are sent by this, as by what instruments libraries. */
+function instrument(wrapped: Redis['sendCommand']): void {
+  const { prototype } = Redis;
+  const { sendCommand } = prototype;
+  prototype.sendCommand = Object.assign(wrapped, { __wrapped: true });
+  onTestFinished(() => {
+    prototype.sendCommand = sendCommand;
+  });
+}
+
 describe('a script that a client of our own runs', () => {
   it.each([
     ['a number', 'return 12'],
@@ -96,17 +106,13 @@ describe('a script that a client of our own runs', () => {
   });
 
   it('is seen by those who wrap the method that sends commands', async () => {
-    const { prototype } = Redis;
-    const { sendCommand } = prototype;
+    const { sendCommand } = Redis.prototype;
     const seen: string[] = [];
     const wrapped: typeof sendCommand = function (this: Redis, command, ...others) {
       seen.push(command.name);
       return sendCommand.call(this, command, ...others);
     };
-    prototype.sendCommand = Object.assign(wrapped, { __wrapped: true });
-    onTestFinished(() => {
-      prototype.sendCommand = sendCommand;
-    });
+    instrument(wrapped);
     const client = await open();
     const sha = await shaOf(client, 'return 1');
     seen.length = 0;
@@ -116,8 +122,7 @@ describe('a script that a client of our own runs', () => {
 
   /** As OpenTelemetry instruments ioredis: a span ends when the command is answered. */
   function traceSpans() {
-    const { prototype } = Redis;
-    const { sendCommand } = prototype;
+    const { sendCommand } = Redis.prototype;
     const spans = { begun: 0, ended: 0 };
     const wrapped: typeof sendCommand = function (this: Redis, command, ...others) {
       const sent = sendCommand.call(this, command, ...others);
@@ -132,10 +137,7 @@ describe('a script that a client of our own runs', () => {
       });
       return sent;
     };
-    prototype.sendCommand = Object.assign(wrapped, { __wrapped: true });
-    onTestFinished(() => {
-      prototype.sendCommand = sendCommand;
-    });
+    instrument(wrapped);
     return spans;
   }
 

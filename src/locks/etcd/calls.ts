@@ -94,18 +94,15 @@ export class Calls {
     return this.#repeat(timeout, (client, deadline) => keepAlive(client, id, deadline));
   }
 
-  /** What is left of a lease. */
-  lookAtLease(id: string, timeout: number): Promise<LeaseLeft> {
+  /** What is left of a lease, and the keys that are tied to it if they are asked for. */
+  lookAtLease(
+    id: string,
+    timeout: number,
+    { keys = false, ...asking }: Asking & { readonly keys?: boolean } = {},
+  ): Promise<LeaseLeft> {
     const look = (client: EtcdClient, deadline: CallDeadline) =>
-      client.leaseClient.leaseTimeToLive({ ID: id }, deadline);
-    return this.#repeat(timeout, look);
-  }
-
-  /** The same with the keys that are tied to it. Nobody waits for the answer. */
-  auditLease(id: string, timeout: number): Promise<LeaseLeft> {
-    const look = (client: EtcdClient, deadline: CallDeadline) =>
-      client.leaseClient.leaseTimeToLive({ ID: id, keys: true }, deadline);
-    return this.#repeat(timeout, look, { quiet: true });
+      client.leaseClient.leaseTimeToLive({ ID: id, keys }, deadline);
+    return this.#repeat(timeout, look, asking);
   }
 
   async watch(): Promise<EtcdStream<WatchRequest, WatchAnswer>> {

@@ -127,18 +127,17 @@ export class Session {
 
   /** A key may come to be known while it is looked at, so it goes only if it is as it was when nobody knew of it. */
   async #removeStrays(): Promise<void> {
-    const { keys } = await this.#calls.auditLease(this.id, auditTimeout);
+    const { keys } = await this.#calls.lookAtLease(this.id, auditTimeout, { keys: true, ...quietly });
     const strays = this.#unknown(keys.map((key) => ({ key }))).slice(0, mostAtOnce);
     if (strays.length === 0) return;
     const success = strays.map(({ key }) => ({ request_range: { key, keys_only: true } }));
-    const { responses } = await this.#calls.transact({ success }, auditTimeout, { quiet: true });
+    const { responses } = await this.#calls.transact({ success }, auditTimeout, quietly);
     const found = responses.flatMap(({ response_range }) => response_range?.kvs ?? []);
     const ours = this.#unknown(found).filter(({ lease }) => lease === this.id);
     const deletions = ours.map(({ key, mod_revision }) => ({
       request_txn: deletionAsIs(key, Number(mod_revision)),
     }));
-    if (deletions.length > 0)
-      await this.#calls.transact({ success: deletions }, auditTimeout, { quiet: true });
+    if (deletions.length > 0) await this.#calls.transact({ success: deletions }, auditTimeout, quietly);
   }
 
   #unknown<K extends { readonly key: Buffer }>(keys: readonly K[]): K[] {
@@ -156,3 +155,4 @@ export class Session {
 }
 
 const auditTimeout = 2_000;
+const quietly = { quiet: true };
