@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { CoordinatorUnavailableError } from '../../src/errors.js';
 import type { Coordinator } from '../../src/locks/coordinator.js';
@@ -85,6 +86,22 @@ class SlowClient extends RecordingClient {
       }),
     );
     return { asked, carryOut };
+  }
+
+  /** The next transaction with such an operation is answered late. `carriedOut` resolves when it could be. */
+  answerLate(kind: Operations): { carriedOut: Promise<unknown>; answer(): void } {
+    let answer = () => {};
+    const held = new Promise<void>((resolve) => {
+      answer = resolve;
+    });
+    const carriedOut = new Promise<Awaited<Answer>>((resolve) =>
+      this.once(kind, async (carryOut) => {
+        resolve(await carryOut());
+        await held;
+        return await carriedOut;
+      }),
+    );
+    return { carriedOut, answer };
   }
 
   /** Tells no events until what it returns is called: each time it tells what is next, and whether there was anything. */
@@ -250,6 +267,25 @@ describe.each([
     await until(async () => (await namesOf(name)).length === 1, 5_000);
     expect(await holdersOf(party, name)).toEqual([other]);
     expect(await renew(party, name, other, lease)).toBe('kept');
+  });
+
+  it('that was not renewed in time is not granted by an answer that is older than its deletion', async () => {
+    const { party, client } = connect();
+    const name = `outdated-${line}`;
+    const request = ask(name, newId(), { ...terms, lease: 2_000 });
+    const first = granted(await party.enter(request));
+    const look = client.answerLate('request_range');
+    const asked = party.enter(request);
+    await look.carriedOut;
+    const deletion = client.answerLate('request_delete_range');
+    await deletion.carriedOut;
+    deletion.answer();
+    await setImmediate();
+    look.answer();
+
+    const { grants } = granted(await asked);
+
+    expect(grants[0]!.token).toBeGreaterThan(first.grants[0]!.token!);
   });
 
   it('whose name somebody else has gets another one', async () => {

@@ -101,7 +101,7 @@ export class Renewing {
   async #notOurs(renewal: Renewal): Promise<void> {
     await this.#site.book.step(renewal.resource, async (resource) => {
       const sight = await this.#site.look(resource, this.#time.ms);
-      const contender = sight.find(renewal.id, resource.forsaken);
+      const contender = sight.find(renewal.id);
       const held = contender?.entry && sight.standing(contender)?.held;
       if (held && !this.#isGivenUp(resource, contender)) await this.#write(renewal, resource, contender);
       else this.#say(renewal, false);

@@ -35,11 +35,6 @@ export class Resource {
   readonly names = new Names();
   readonly listeners = new Listeners();
   readonly claims = new Map<string, OwnClaim>();
-  /**
-   * Keys of claims that were given up before it was known whether they had been put, and that were asked for again, under
-   * other keys: these may come yet, and may go at any time.
-   */
-  readonly forsaken = new Set<string>();
   /** Who stands there, if that was ever told. */
   sight: Sight | undefined;
   /** Whether what is known of it is kept up to date. */

@@ -28,8 +28,6 @@ export interface Standing {
   readonly ahead: number;
 }
 
-const none: ReadonlySet<string> = new Set();
-
 /** `retryAfter` when nothing is known that will end by itself, in milliseconds. */
 const someTime = 1_000;
 
@@ -74,9 +72,8 @@ export class Sight {
     return this.#contenders;
   }
 
-  /** `except`: keys that are not meant. */
-  find(id: string, except: ReadonlySet<string> = none): Contender | undefined {
-    return this.#contenders.find((contender) => this.idOf(contender) === id && !except.has(contender.key));
+  find(id: string, exceptAt?: string): Contender | undefined {
+    return this.#contenders.find((contender) => contender.key !== exceptAt && this.idOf(contender) === id);
   }
 
   at(key: string): Contender | undefined {

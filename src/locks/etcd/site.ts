@@ -76,13 +76,12 @@ export class Site {
 
   /**
    * Under this name a claim's key is put. One that was asked for before, and not answered, has its key already; unless it was
-   * given up meanwhile: a key that is meant by its name alone may be deleted at any time from then on.
+   * given up meanwhile: what is put under that name may be deleted at any time from then on.
    */
   keyOf(resource: Resource, id: string, { hex }: Session): string {
     const known = resource.claims.get(id);
     const isGivenUp = known?.leaving && known.created === 0;
     if (known && !isGivenUp) return known.key;
-    if (known) resource.forsaken.add(known.key);
     return resource.names.take(resource.keys.below + hex, this.#series);
   }
 

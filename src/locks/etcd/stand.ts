@@ -75,7 +75,7 @@ export class Stand {
 
   async #lookFirst(): Promise<Answer | undefined> {
     const sight = await this.#site.look(this.#resource, this.#time.ms);
-    const contender = sight.find(this.#claim.id, this.#resource.forsaken);
+    const contender = sight.find(this.#claim.id);
     if (contender) return await this.#settle(sight, contender);
     checkWeight(sight, this.#request);
     if (sight.earlierRun(this.#claim)) return await busy(this.#site, sight, this.#claim, this.#time);
@@ -91,7 +91,7 @@ export class Stand {
     );
     const sight = joined?.[0];
     if (!sight) return undefined;
-    const elsewhere = sight.find(claim.id, new Set([...this.#resource.forsaken, claim.key]));
+    const elsewhere = sight.find(claim.id, claim.key);
     if (elsewhere) await this.#remove(claim);
     const contender = elsewhere ?? sight.at(claim.key);
     return contender && (await this.#settle(sight, contender));

@@ -46,6 +46,10 @@ export function rewrite(
 /**
  * A session may have ended unnoticed. What stands by another one is not lost by that, so it is tied to a new one; and to none
  * before that is known to last.
+ *
+ * A key that is not known for this side's own may be gone since it was seen, or its deletion under way: whoever gave it up
+ * here did not know that it would be asked for again. So it is written even when it has nothing new to say. That fails when
+ * it is gone, and keeps it from all who meant it as it was.
  */
 async function own(
   site: Site,
@@ -57,7 +61,7 @@ async function own(
   site.book.extend(claim, time.began, duration);
   for (;;) {
     const session = await site.sessions.open(duration, time.ms);
-    const moves = lease !== session.id;
+    const moves = lease !== session.id || claim.session !== session;
     const there = await site.relyingOn(session, async () => {
       const lasts = session.outlast(duration, time.ms);
       if (moves) await lasts;

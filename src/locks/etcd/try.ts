@@ -77,7 +77,7 @@ export class Try {
     const held: Contender[] = [];
     const fresh: Claim[] = [];
     for (const claim of claims.slice(this.#grants.length, this.#grants.length + mostAtOnce)) {
-      const known = this.#sight.find(claim.id, this.#resource.forsaken);
+      const known = this.#sight.find(claim.id);
       if (known) {
         if (fresh.length > 0 || !this.#sight.standing(known)?.held) break;
         held.push(known);
