@@ -1,8 +1,5 @@
-import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { CoordinatorUnavailableError } from '../../src/errors.js';
 import type { Coordinator } from '../../src/locks/coordinator.js';
-import type { EtcdClient, EtcdStream, Transaction, WatchAnswer } from '../../src/locks/etcd/client.js';
 import { NameSeries, Names } from '../../src/locks/etcd/names.js';
 import {
   ask,
@@ -17,127 +14,17 @@ import {
   soon,
   standInLine,
 } from '../conformance/coordinator/kit.js';
-import { errorOf } from '../support/error-of.js';
 import { useShared } from '../support/servers/index.js';
 import { until } from '../support/until.js';
-import { operationsOf, RecordingClient, useParties } from './etcd-kit.js';
+import { useParties } from './etcd-kit.js';
+import { SlowClient } from './etcd-slow-client.js';
 
 const server = useShared('etcd');
 const { raw, prefix, through } = useParties(server);
 const [lease, capacity] = [15_000, 5];
 
 /** A side whose calls can be held up. */
-const connect = () => through(new SlowClient(server.url));
-
-type Answer = ReturnType<EtcdClient['kv']['txn']>;
-type Operations = 'request_put' | 'request_delete_range' | 'request_range';
-
-const has = (request: Transaction, kind: Operations): boolean =>
-  operationsOf(request).some(
-    (operation) => kind in operation || ('request_txn' in operation && has(operation.request_txn, kind)),
-  );
-
-/** A client that carries some transactions out later than it is asked, and tells some events later than it hears them. */
-class SlowClient extends RecordingClient {
-  #held: (() => void)[] | undefined;
-
-  constructor(url: string) {
-    super(url);
-    const { watchClient } = this;
-    Object.assign(this, {
-      watchClient: { watch: async () => this.#slow(await watchClient.watch()) },
-    } satisfies Partial<EtcdClient>);
-  }
-
-  /** The next transaction with such an operation goes as is said here. */
-  once(kind: Operations, goes: (carryOut: () => Answer) => Answer): void {
-    const { txn } = this.kv;
-    this.kv.txn = (request, options) => {
-      if (!has(request, kind)) return txn(request, options);
-      this.kv.txn = txn;
-      return goes(() => txn(request));
-    };
-  }
-
-  /** The next transaction with such an operation fails, as if its connection broke. Returns what carries it out all the same. */
-  lose(kind: Operations): () => Promise<unknown> {
-    let lost: (() => Answer) | undefined;
-    this.once(kind, (carryOut) => {
-      lost = carryOut;
-      return Promise.reject(new Error('14 UNAVAILABLE: connection dropped'));
-    });
-    return async () => {
-      await until(() => lost !== undefined);
-      return await lost!();
-    };
-  }
-
-  /** The next transaction with such an operation waits. `asked` resolves when there is one. */
-  holdUp(kind: Operations): { asked: Promise<void>; carryOut(): void } {
-    let carryOut = () => {};
-    const held = new Promise<void>((resolve) => {
-      carryOut = resolve;
-    });
-    const asked = new Promise<void>((resolve) =>
-      this.once(kind, async (carryOut) => {
-        resolve();
-        await held;
-        return await carryOut();
-      }),
-    );
-    return { asked, carryOut };
-  }
-
-  /** The next transaction with such an operation is answered late. `carriedOut` resolves when it could be. */
-  answerLate(kind: Operations): { carriedOut: Promise<unknown>; answer(): void } {
-    let answer = () => {};
-    const held = new Promise<void>((resolve) => {
-      answer = resolve;
-    });
-    const carriedOut = new Promise<Awaited<Answer>>((resolve) =>
-      this.once(kind, async (carryOut) => {
-        resolve(await carryOut());
-        await held;
-        return await carriedOut;
-      }),
-    );
-    return { carriedOut, answer };
-  }
-
-  /** Tells no events until what it returns is called: each time it tells what is next, and whether there was anything. */
-  stopEvents(): () => boolean {
-    const held: (() => void)[] = [];
-    this.#held = held;
-    return () => {
-      const tell = held.shift();
-      tell?.();
-      return tell !== undefined;
-    };
-  }
-
-  #slow<Request>(stream: EtcdStream<Request, WatchAnswer>): EtcdStream<Request, WatchAnswer> {
-    return {
-      on: (event: string, listener: (of: never) => void) =>
-        stream.on(event as 'data', (answer) => {
-          if (event !== 'data' || !this.#held) return listener(answer as never);
-          // Several that come at once are told one by one too.
-          const each = answer.events.map((one) => () => listener({ ...answer, events: [one] } as never));
-          this.#held.push(...each);
-        }),
-      write: (request) => stream.write(request),
-      end: () => stream.end(),
-      cancel: () => stream.cancel(),
-    };
-  }
-
-  /** The names under which keys were put. */
-  get put(): string[] {
-    const puts = this.transactions.flatMap(({ success = [] }) => success);
-    return puts.flatMap((one) =>
-      'request_put' in one ? [one.request_put.key.toString().slice(prefix.length)] : [],
-    );
-  }
-}
+const connect = () => through(new SlowClient(server.url, prefix));
 
 async function namesOf(resource: string): Promise<string[]> {
   const keys = await raw().getAll().prefix(`${prefix}${resource}/`).sort('Create', 'Ascend').keys();
@@ -267,25 +154,6 @@ describe.each([
     await until(async () => (await namesOf(name)).length === 1, 5_000);
     expect(await holdersOf(party, name)).toEqual([other]);
     expect(await renew(party, name, other, lease)).toBe('kept');
-  });
-
-  it('that was not renewed in time is not granted by an answer that is older than its deletion', async () => {
-    const { party, client } = connect();
-    const name = `outdated-${line}`;
-    const request = ask(name, newId(), { ...terms, lease: 2_000 });
-    const first = granted(await party.enter(request));
-    const look = client.answerLate('request_range');
-    const asked = party.enter(request);
-    await look.carriedOut;
-    const deletion = client.answerLate('request_delete_range');
-    await deletion.carriedOut;
-    deletion.answer();
-    await setImmediate();
-    look.answer();
-
-    const { grants } = granted(await asked);
-
-    expect(grants[0]!.token).toBeGreaterThan(first.grants[0]!.token!);
   });
 
   it('whose name somebody else has gets another one', async () => {
@@ -479,38 +347,4 @@ describe('a session that looks for keys that nobody knows of', () => {
       expect(await renew(party, name, id, lease)).toBe('kept');
     },
   );
-});
-
-describe('the key of a claim that was given up before it was answered for', () => {
-  it('is not taken for that claim when it is asked for again, for it may be deleted at any time', async () => {
-    const name = 'given-up';
-    const { party, client } = connect();
-    const { txn } = client.kv;
-    const stuck: Transaction[] = [];
-    client.kv.txn = (request) => {
-      stuck.push(request);
-      return new Promise(() => {});
-    };
-    const carryOut = async (kind: Operations) => {
-      for (const request of stuck) if (has(request, kind)) await txn(request);
-    };
-    const short = { line: true, lease: 2_000, timeout: 300 };
-    const id = newId();
-    expect(await errorOf(party.enter(ask(name, id, short)))).toBeInstanceOf(CoordinatorUnavailableError);
-    await until(() => stuck.some((request) => has(request, 'request_delete_range')), 5_000);
-    client.kv.txn = txn;
-
-    client.once('request_put', async (putAgain) => {
-      await carryOut('request_put');
-      return await putAgain();
-    });
-    let answer = await party.enter(ask(name, id, { ...short, ...soon }));
-    await carryOut('request_delete_range');
-    if (answer.kind !== 'granted') answer = await party.enter(ask(name, id, { ...short, ...soon }));
-    granted(answer);
-    await carryOut('request_delete_range');
-
-    busy(await through(new RecordingClient(server.url)).party.enter(ask(name, newId())));
-    expect(await renew(party, name, id, 2_000)).toBe('kept');
-  });
 });

@@ -64,7 +64,7 @@ describe('a resource', () => {
     const entry = entryOf('mine');
     const claim: OwnClaim = {
       ...{ id: 'mine', key, created, modified, session, entry, written: entry },
-      ...{ granted: true, waits: false, leaving: false, until: Number.POSITIVE_INFINITY },
+      ...{ granted: true, waits: false, leaving: false, since: 0, until: Number.POSITIVE_INFINITY },
     };
     resource.claims.set('mine', claim);
     resource.see(sightAt(100, permit('mine', 99)));

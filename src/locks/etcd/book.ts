@@ -90,8 +90,10 @@ export class Book {
     for (const resource of this.#resources.values()) resource.loseAll(session);
   }
 
-  /** The claim stands for so many milliseconds from the moment `since` on the clock. */
+  /** The claim stands for so many milliseconds from the moment `since` on the clock, unless that is known from a later one. */
   extend(claim: OwnClaim, since: number, ms: number): void {
+    if (since < claim.since) return;
+    claim.since = since;
     claim.until = since + ms;
     this.#schedule(claim.until);
   }

@@ -6,7 +6,7 @@ import { asContender, type OwnClaim, type Resource } from './resource.js';
 import type { Session } from './session.js';
 import type { Contender } from './sight.js';
 import type { Site } from './site.js';
-import { isTiedTo, rewrite } from './take-over.js';
+import { isGivenUp, isTiedTo, rewrite } from './take-over.js';
 import type { TimeLeft } from './time-left.js';
 
 /** A permit of this side that has nothing new to say. */
@@ -103,14 +103,9 @@ export class Renewing {
       const sight = await this.#site.look(resource, this.#time.ms);
       const contender = sight.find(renewal.id);
       const held = contender?.entry && sight.standing(contender)?.held;
-      if (held && !this.#isGivenUp(resource, contender)) await this.#write(renewal, resource, contender);
+      if (held && !isGivenUp(resource, contender)) await this.#write(renewal, resource, contender);
       else this.#say(renewal, false);
     });
-  }
-
-  #isGivenUp({ claims }: Resource, contender: Contender): boolean {
-    const own = claims.get(contender.entry?.id ?? '');
-    return isTiedTo(own, contender) && own.leaving;
   }
 }
 

@@ -24,7 +24,9 @@ export interface OwnClaim extends KeyUse {
   waits: boolean;
   /** It is being given back. */
   leaving: boolean;
-  /** On the clock's `now`: then it lapses, unless it was asked for or renewed again. */
+  /** On the clock's `now`: when it was asked for or renewed last, of what was answered. */
+  since: number;
+  /** The same: then it lapses, unless it was asked for or renewed again. */
   until: number;
 }
 

@@ -109,17 +109,19 @@ export class Site {
       granted: false,
       waits: false,
       leaving: false,
+      since: Number.NEGATIVE_INFINITY,
       until: Number.POSITIVE_INFINITY,
     };
     resource.claims.set(claim.id, claim);
     return claim;
   }
 
-  /** The claim's key is there. */
+  /** The claim's key is there. What was written before what is known of it says nothing new. */
   found(
     claim: OwnClaim,
     { created, modified, entry }: Pick<Contender, 'created' | 'modified' | 'entry'>,
   ): void {
+    if (created === claim.created && modified < claim.modified) return;
     claim.created = created;
     claim.modified = modified;
     claim.written = entry;

@@ -1,6 +1,7 @@
 import { CoordinatorUnavailableError } from '../../errors.js';
 import { kind } from './calls.js';
 import { type Entry, same } from './entry.js';
+import { removeKeys } from './leave.js';
 import type { OwnClaim, Resource } from './resource.js';
 import type { Contender } from './sight.js';
 import type { Site } from './site.js';
@@ -13,21 +14,27 @@ export type Terms = Pick<Entry, 'lease'> & Partial<Pick<Entry, 'capacity' | 'pla
  * Makes a claim that stands in the line this side's own, tied to a session that outlasts its lease. Nothing is written when
  * that is so already; else it was another side's, or is on other terms from now on. `undefined` when it is gone.
  *
+ * One that was given up here is deleted first: whoever gave it up may not have come to that, or be about to.
+ *
  * If two sides do it at once the later one has it. The key stays the same, so nobody else gets in meanwhile.
  */
-export function takeOver(
+export async function takeOver(
   site: Site,
   resource: Resource,
   contender: Contender,
   terms: Terms,
   time: TimeLeft,
 ): Promise<OwnClaim | undefined> {
+  if (isGivenUp(resource, contender)) {
+    await removeKeys(site, [{ resource, use: contender }], time);
+    return undefined;
+  }
   const claim = ownOf(site, resource, contender);
   claim.entry = { ...claim.entry, ...terms };
   const known = Object.entries(terms).every(
     ([name, value]) => contender.entry?.[name as keyof Entry] === value,
   );
-  return own(site, resource, claim, { tell: !known, lease: contender.lease, time });
+  return await own(site, resource, claim, { tell: !known, lease: contender.lease, time });
 }
 
 /** The same, and the key says all of `entry`. */
@@ -81,10 +88,16 @@ async function own(
 function ownOf(site: Site, resource: Resource, contender: Contender): OwnClaim {
   const entry = contender.entry as Entry;
   const known = resource.claims.get(entry.id);
-  const goesOn = known?.key === contender.key && (!known.leaving || isTiedTo(known, contender));
+  const goesOn = known?.key === contender.key && !known.leaving;
   const claim = goesOn ? known : site.claim(resource, entry, contender.key);
   site.found(claim, contender);
   return claim;
+}
+
+/** Whether this side has given it up, and no other has taken it over. */
+export function isGivenUp({ claims }: Resource, contender: Contender): boolean {
+  const own = claims.get(contender.entry?.id ?? '');
+  return isTiedTo(own, contender) && own.leaving;
 }
 
 /** Whether the key is as this side left it: another side that takes it over ties it to a session of its own. */

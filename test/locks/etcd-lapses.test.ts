@@ -1,0 +1,141 @@
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, it } from 'vitest';
+import { CoordinatorUnavailableError } from '../../src/errors.js';
+import type { Coordinator } from '../../src/locks/coordinator.js';
+import type { Transaction } from '../../src/locks/etcd/client.js';
+import { ask, busy, granted, hold, newId, renew, soon } from '../conformance/coordinator/kit.js';
+import { errorOf } from '../support/error-of.js';
+import { useShared } from '../support/servers/index.js';
+import { until } from '../support/until.js';
+import { RecordingClient, useParties } from './etcd-kit.js';
+import { has, type Operations, SlowClient } from './etcd-slow-client.js';
+
+const server = useShared('etcd');
+const { prefix, through } = useParties(server);
+const [lease, capacity] = [2_000, 5];
+
+const holdersOf = async (party: Coordinator, resource: string) =>
+  (await party.inspect(resource, soon)).holders.map(({ id }) => id);
+
+/** A side whose calls can be held up. */
+const connect = () => through(new SlowClient(server.url, prefix));
+
+describe.each([
+  ['try', false],
+  ['place', true],
+])('a %s that was not renewed in time', (_, line) => {
+  it('is not granted by an answer that is older than its deletion', async () => {
+    const { party, client } = connect();
+    const request = ask(`outdated-${line}`, newId(), { lease, capacity, line });
+    const first = granted(await party.enter(request));
+    const look = client.answerLate('request_range');
+    const asked = party.enter(request);
+    await look.carriedOut;
+    const deletion = client.answerLate('request_delete_range');
+    await deletion.carriedOut;
+    deletion.answer();
+    await setImmediate();
+    look.answer();
+
+    const { grants } = granted(await asked);
+
+    expect(grants[0]!.token).toBeGreaterThan(first.grants[0]!.token!);
+  });
+
+  it('is deleted by whoever asks for it again, if it could not be deleted before', async () => {
+    const { party, client } = connect();
+    const request = ask(`in-vain-${line}`, newId(), { lease, capacity, line, timeout: 1_000 });
+    const first = granted(await party.enter(request));
+    const { txn } = client.kv;
+    let deletions = 0;
+    client.kv.txn = (request, options) => {
+      if (!has(request, 'request_delete_range')) return txn(request, options);
+      deletions++;
+      return new Promise(() => {});
+    };
+    await until(() => deletions > 0);
+    expect(await errorOf(party.enter(request))).toBeInstanceOf(CoordinatorUnavailableError);
+    client.kv.txn = txn;
+
+    const { grants } = granted(await party.enter(request));
+
+    expect(grants[0]!.token).toBeGreaterThan(first.grants[0]!.token!);
+    expect(await renew(party, request.resource, grants[0]!.id, lease)).toBe('kept');
+  });
+});
+
+describe('a permit', () => {
+  /** It is waited for, so the first renewal writes. */
+  async function renewedTwice(name: string) {
+    const { party, client } = connect();
+    const id = newId();
+    granted(await party.enter(ask(name, id, { lease, line: true })));
+    return { client, id, party, again: () => renew(party, name, id, lease) };
+  }
+
+  it('stands for as long as its last renewal says, though an earlier one is carried out later', async () => {
+    const { party, client, id, again } = await renewedTwice('overtaken');
+    const write = client.holdUp('request_put');
+    const first = again();
+    await write.asked;
+    await sleep(lease / 2);
+    expect(await again()).toBe('kept');
+    write.carryOut();
+    expect(await first).toBe('kept');
+
+    // The lease of the first is over, that of the second is not.
+    await sleep((lease * 3) / 4);
+    expect(await holdersOf(party, 'overtaken')).toEqual([id]);
+  });
+
+  it('is deleted when it lapses, though an earlier renewal was answered after the last', async () => {
+    const { party, client, again } = await renewedTwice('answered-late');
+    const write = client.answerLate('request_put');
+    const first = again();
+    await write.carriedOut;
+    expect(await again()).toBe('kept');
+    write.answer();
+    expect(await first).toBe('kept');
+    // Their session goes on.
+    const other = await hold(party, 'other', { lease });
+
+    await until(async () => {
+      expect(await renew(party, 'other', other, lease)).toBe('kept');
+      return (await holdersOf(party, 'answered-late')).length === 0;
+    });
+  });
+});
+
+describe('the key of a claim that was given up before it was answered for', () => {
+  it('is not taken for that claim when it is asked for again, for it may be deleted at any time', async () => {
+    const { party, client } = connect();
+    const name = 'given-up';
+    const { txn } = client.kv;
+    const stuck: Transaction[] = [];
+    client.kv.txn = (request) => {
+      stuck.push(request);
+      return new Promise(() => {});
+    };
+    const carryOut = async (kind: Operations) => {
+      for (const request of stuck) if (has(request, kind)) await txn(request);
+    };
+    const short = { line: true, lease: 2_000, timeout: 300 };
+    const id = newId();
+    expect(await errorOf(party.enter(ask(name, id, short)))).toBeInstanceOf(CoordinatorUnavailableError);
+    await until(() => stuck.some((request) => has(request, 'request_delete_range')), 5_000);
+    client.kv.txn = txn;
+
+    client.once('request_put', async (putAgain) => {
+      await carryOut('request_put');
+      return await putAgain();
+    });
+    let answer = await party.enter(ask(name, id, { ...short, ...soon }));
+    await carryOut('request_delete_range');
+    if (answer.kind !== 'granted') answer = await party.enter(ask(name, id, { ...short, ...soon }));
+    granted(answer);
+    await carryOut('request_delete_range');
+
+    busy(await through(new RecordingClient(server.url)).party.enter(ask(name, newId())));
+    expect(await renew(party, name, id, 2_000)).toBe('kept');
+  });
+});
