@@ -65,12 +65,23 @@ describe.each([
 });
 
 describe('a permit', () => {
+  /** While the session that its key is tied to goes on. */
+  async function isDeleted(party: Coordinator, name: string): Promise<void> {
+    const other = await hold(party, `${name}-other`, { lease });
+    await until(async () => {
+      expect(await renew(party, `${name}-other`, other, lease)).toBe('kept');
+      return (await holdersOf(party, name)).length === 0;
+    });
+  }
+
   /** It is waited for, so the first renewal writes. */
   async function renewedTwice(name: string) {
     const { party, client } = connect();
     const id = newId();
     granted(await party.enter(ask(name, id, { lease, line: true })));
-    return { client, id, party, again: () => renew(party, name, id, lease) };
+    const again = async () =>
+      (await party.renew([{ resource: name, id, lease }], { timeout: 1_500 })).get(id);
+    return { client, id, party, again };
   }
 
   it('stands for as long as its last renewal says, though an earlier one is carried out later', async () => {
@@ -96,13 +107,21 @@ describe('a permit', () => {
     expect(await again()).toBe('kept');
     write.answer();
     expect(await first).toBe('kept');
-    // Their session goes on.
-    const other = await hold(party, 'other', { lease });
 
-    await until(async () => {
-      expect(await renew(party, 'other', other, lease)).toBe('kept');
-      return (await holdersOf(party, 'answered-late')).length === 0;
-    });
+    await isDeleted(party, 'answered-late');
+  });
+
+  it('is deleted when it lapses, though its last renewal was carried out and not answered', async () => {
+    const { party, client, again } = await renewedTwice('unanswered');
+    const { txn } = client.kv;
+    client.kv.txn = async (request, options) => {
+      const answer = await txn(request, options);
+      return has(request, 'request_put') ? new Promise(() => {}) : answer;
+    };
+    expect(await errorOf(again())).toBeInstanceOf(CoordinatorUnavailableError);
+    client.kv.txn = txn;
+
+    await isDeleted(party, 'unanswered');
   });
 });
 

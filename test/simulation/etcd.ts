@@ -63,6 +63,10 @@ export class PlayedEtcd {
     this.#random = random;
   }
 
+  get now(): number {
+    return this.#time.now;
+  }
+
   get keys(): Stored[] {
     return [...this.#keys.values()];
   }

@@ -42,7 +42,7 @@ export class Wire implements EtcdClient {
     this.#service = service;
     this.#random = random;
     this.#usual = usual;
-    service.onDeath.add(() => this.reset());
+    service.onDeath.add(this.reset);
   }
 
   readonly kv: EtcdClient['kv'] = {
@@ -92,14 +92,14 @@ export class Wire implements EtcdClient {
   }
 
   /** All connections are gone. */
-  reset(): void {
+  readonly reset = (): void => {
     for (const call of this.#calls) {
       call.dropped = this.#random.chance(0.5);
       call.fail(unavailable());
     }
     for (const stream of this.#streams) stream.break();
     this.#streams.clear();
-  }
+  };
 
   #call<T>(carryOut: () => T): Promise<T> {
     return new Promise((resolve, reject) => {

@@ -31,6 +31,11 @@ export class Sessions {
     return this.#bySeconds.get(secondsOf(lease)) === session;
   }
 
+  /** Whether this lease is one of theirs. */
+  has(id: string): boolean {
+    return [...this.#bySeconds.values()].some((session) => session.id === id);
+  }
+
   /** A server that was away, or a new leader, gives every lease its full time once more. */
   async #survived(session: Session, timeout: number): Promise<boolean> {
     try {

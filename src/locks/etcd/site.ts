@@ -4,6 +4,7 @@ import type { Soon } from '../../soon.js';
 import type { Grant } from '../coordinator.js';
 import { Book } from './book.js';
 import { type Asking, Calls } from './calls.js';
+import type { KeyValue } from './client.js';
 import { deletionAsIs } from './deletions.js';
 import { type Entry, encode } from './entry.js';
 import { LeaseGone } from './failure.js';
@@ -184,13 +185,25 @@ export class Site {
   };
 
   async #remove(resource: Resource, claim: OwnClaim): Promise<void> {
-    const deletion = deletionAsIs(claim.key, claim.modified);
-    const { succeeded } = await this.calls.transact(deletion, quietTimeout, { quiet: true });
+    const failure = [{ request_range: { key: Buffer.from(claim.key) } }];
+    const request = { ...deletionAsIs(claim.key, claim.modified), failure };
+    const { succeeded, responses } = await this.calls.transact(request, quietTimeout, { quiet: true });
+    const [found] = responses[0]?.response_range?.kvs ?? [];
+    if (found && this.#isLeft(resource, claim, found)) {
+      claim.modified = Number(found.mod_revision);
+      return await this.#remove(resource, claim);
+    }
     if (succeeded) resource.removed(claim);
     else resource.drop(claim);
     resource.listeners.call(claim.id);
     this.watches.attend(resource);
     this.book.forgetIfIdle(resource);
+  }
+
+  /** What this side wrote last, and was not answered for; and nobody here has asked for it again. */
+  #isLeft({ claims }: Resource, claim: OwnClaim, { create_revision, lease }: KeyValue): boolean {
+    const isSame = claim.created === 0 || create_revision === String(claim.created);
+    return isSame && this.sessions.has(lease) && claims.get(claim.id) === claim;
   }
 
   async close(): Promise<void> {
