@@ -182,12 +182,12 @@ export class PlayedEtcd {
     return {};
   }
 
-  /** A key that is not there has revisions of 0; of a range, what is not there is not asked about. */
+  /** Where no key is there, revisions are 0. */
   #holds({ target, result, range_end, ...about }: Comparison): boolean {
     const wanted = Number(about.version ?? about.create_revision ?? about.mod_revision);
     const there = this.#in({ key: about.key, ...(range_end && { range_end }) });
     const nothing = { created: 0, modified: 0, version: 0 };
-    const compared = there.length === 0 && !range_end ? [nothing] : there;
+    const compared = there.length === 0 ? [nothing] : there;
     return compared.every(({ created, modified, version }) => {
       const found = { Create: created, Mod: modified, Version: version }[target];
       return result === 'Equal' ? found === wanted : found < wanted;
