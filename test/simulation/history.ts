@@ -102,6 +102,7 @@ class History {
     (side) => this.#trouble(side, { answers: true }),
     (side) => this.#trouble(side, { refused: true }),
     (side) => this.#trouble(side, { slow: this.#random.between(20, 500) }),
+    (side) => this.#trouble(side, { scattered: this.#random.between(0, 2) * this.#lease }),
     (side) => this.#trouble(side, { lost: this.#random.next() }),
     async ({ wire }) => wire.reset(),
     async ({ process }) => {
@@ -147,6 +148,8 @@ class History {
 
   async #end(): Promise<void> {
     const [side] = this.#sides;
+    // What was asked for before may yet be carried out.
+    await this.time.sleep(10_000);
     await side!.locks.setCapacity('semaphore', undefined);
     await Promise.all(this.#sides.map((side) => side.end()));
     await this.time.sleep(20_000);

@@ -12,8 +12,10 @@ export interface Trouble {
   answers?: boolean;
   /** Nobody can be reached. */
   refused?: boolean;
-  /** Milliseconds that everything takes longer. */
+  /** Milliseconds that everything takes longer, more or less. */
   slow?: number;
+  /** Milliseconds that anything may take longer: it comes in any order. */
+  scattered?: number;
   /** The part of the answers that are lost. */
   lost?: number;
 }
@@ -135,12 +137,13 @@ export class Wire implements EtcdClient {
 
   /** Mostly as usual, sometimes much longer. */
   #delay(): number {
-    const { slow = 0 } = this.#trouble;
+    const { slow = 0, scattered = 0 } = this.#trouble;
     const usual = this.#random.between(0.3, 1.7) * this.#usual;
+    const late = this.#random.between(0.5, 1.5) * slow + this.#random.next() * scattered;
     const luck = this.#random.next();
-    if (luck < 0.002) return usual + slow + this.#random.between(0, 4_000);
-    if (luck < 0.02) return usual + slow + this.#random.between(0, 100);
-    return usual + slow * this.#random.between(0.5, 1.5);
+    if (luck < 0.002) return usual + late + this.#random.between(0, 4_000);
+    if (luck < 0.02) return usual + late + this.#random.between(0, 100);
+    return usual + late;
   }
 }
 
