@@ -1,5 +1,5 @@
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { CoordinatorUnavailableError } from '../../src/errors.js';
 import type { Coordinator } from '../../src/locks/coordinator.js';
 import type { Transaction } from '../../src/locks/etcd/client.js';
@@ -126,35 +126,64 @@ describe('a permit', () => {
 });
 
 describe('the key of a claim that was given up before it was answered for', () => {
-  it('is not taken for that claim when it is asked for again, for it may be deleted at any time', async () => {
+  /** The session goes on, whatever becomes of its keys. */
+  async function keepAlive(client: SlowClient): Promise<void> {
+    const stream = await client.leaseClient.leaseKeepAlive();
+    stream.on('error', () => {});
+    const timer = setInterval(() => stream.write({ ID: client.granted[0]! }), 500);
+    onTestFinished(() => {
+      clearInterval(timer);
+      stream.cancel();
+    });
+  }
+
+  /** Asks for one, and nothing is carried out; nor is its deletion, when that is tried first. */
+  async function giveUp(name: string) {
     const { party, client } = connect();
-    const name = 'given-up';
     const { txn } = client.kv;
     const stuck: Transaction[] = [];
     client.kv.txn = (request) => {
       stuck.push(request);
       return new Promise(() => {});
     };
-    const carryOut = async (kind: Operations) => {
-      for (const request of stuck) if (has(request, kind)) await txn(request);
-    };
-    const short = { line: true, lease: 2_000, timeout: 300 };
-    const id = newId();
-    expect(await errorOf(party.enter(ask(name, id, short)))).toBeInstanceOf(CoordinatorUnavailableError);
-    await until(() => stuck.some((request) => has(request, 'request_delete_range')), 5_000);
+    const request = ask(name, newId(), { lease, line: true, timeout: 1_000 });
+    expect(await errorOf(party.enter(request))).toBeInstanceOf(CoordinatorUnavailableError);
+    await keepAlive(client);
+    await until(() => stuck.some((one) => has(one, 'request_delete_range')), 5_000);
     client.kv.txn = txn;
+    const carryOut = async (kind: Operations) => {
+      for (const one of stuck) if (has(one, kind)) await txn(one);
+    };
+    return { party, client, request: { ...request, ...soon }, carryOut };
+  }
 
+  it('is not taken for that claim when it is asked for again, for it may be deleted at any time', async () => {
+    const { party, client, request, carryOut } = await giveUp('given-up');
     client.once('request_put', async (putAgain) => {
       await carryOut('request_put');
       return await putAgain();
     });
-    let answer = await party.enter(ask(name, id, { ...short, ...soon }));
+    let answer = await party.enter(request);
     await carryOut('request_delete_range');
-    if (answer.kind !== 'granted') answer = await party.enter(ask(name, id, { ...short, ...soon }));
-    granted(answer);
+    if (answer.kind !== 'granted') answer = await party.enter(request);
+    const { id } = granted(answer).grants[0]!;
     await carryOut('request_delete_range');
 
-    busy(await through(new RecordingClient(server.url)).party.enter(ask(name, newId())));
-    expect(await renew(party, name, id, 2_000)).toBe('kept');
+    busy(await through(new RecordingClient(server.url)).party.enter(ask('given-up', newId())));
+    expect(await renew(party, 'given-up', id, lease)).toBe('kept');
+  });
+
+  it('that has come since is taken when it is asked for again, and is not meant by a deletion from before', async () => {
+    const { party, client, request, carryOut } = await giveUp('come-late');
+    const deletion = client.answerLate('request_delete_range');
+    await deletion.carriedOut;
+    deletion.answer();
+    await setImmediate();
+    await carryOut('request_put');
+    const { id } = granted(await party.enter(request)).grants[0]!;
+
+    await carryOut('request_delete_range');
+
+    expect(await renew(party, 'come-late', id, lease)).toBe('kept');
   });
 });
