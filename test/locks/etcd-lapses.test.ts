@@ -8,7 +8,7 @@ import { errorOf } from '../support/error-of.js';
 import { useShared } from '../support/servers/index.js';
 import { until } from '../support/until.js';
 import { RecordingClient, useParties } from './etcd-kit.js';
-import { has, type Operations, SlowClient } from './etcd-slow-client.js';
+import { has, SlowClient } from './etcd-slow-client.js';
 
 const server = useShared('etcd');
 const { prefix, through } = useParties(server);
@@ -111,6 +111,25 @@ describe('a permit', () => {
     await isDeleted(party, 'answered-late');
   });
 
+  it('stays with its side when another one could not take it over', async () => {
+    const [alice, { party: bob, client }] = [through(new RecordingClient(server.url)).party, connect()];
+    const id = await hold(alice, 'tried-to-take', { lease: 60_000 });
+    const { txn } = client.kv;
+    client.kv.txn = (request, options) =>
+      has(request, 'request_put')
+        ? Promise.reject(new Error('14 UNAVAILABLE: refused'))
+        : txn(request, options);
+    const renewal = { resource: 'tried-to-take', id, lease };
+    expect(await errorOf(bob.renew([renewal], { timeout: 500 }))).toBeInstanceOf(CoordinatorUnavailableError);
+
+    const lapsed = client.answerLate('request_range');
+    await lapsed.carriedOut;
+    lapsed.answer();
+
+    await until(async () => (await holdersOf(bob, 'tried-to-take')).includes(id));
+    expect(await renew(alice, 'tried-to-take', id, 60_000)).toBe('kept');
+  });
+
   it('is deleted when it lapses, though its last renewal was carried out and not answered', async () => {
     const { party, client, again } = await renewedTwice('unanswered');
     const { txn } = client.kv;
@@ -125,7 +144,7 @@ describe('a permit', () => {
   });
 });
 
-describe('the key of a claim that was given up before it was answered for', () => {
+describe('the key of a claim that was not answered for in time', () => {
   /** The session goes on, whatever becomes of its keys. */
   async function keepAlive(client: SlowClient): Promise<void> {
     const stream = await client.leaseClient.leaseKeepAlive();
@@ -137,8 +156,8 @@ describe('the key of a claim that was given up before it was answered for', () =
     });
   }
 
-  /** Asks for one, and nothing is carried out; nor is its deletion, when that is tried first. */
-  async function giveUp(name: string) {
+  /** Asks for a place until it lapses; its key is put when that is carried out, which is too late. */
+  async function askInVain(name: string) {
     const { party, client } = connect();
     const { txn } = client.kv;
     const stuck: Transaction[] = [];
@@ -149,41 +168,26 @@ describe('the key of a claim that was given up before it was answered for', () =
     const request = ask(name, newId(), { lease, line: true, timeout: 1_000 });
     expect(await errorOf(party.enter(request))).toBeInstanceOf(CoordinatorUnavailableError);
     await keepAlive(client);
-    await until(() => stuck.some((one) => has(one, 'request_delete_range')), 5_000);
+    await until(() => stuck.some((one) => !has(one, 'request_put')), 5_000);
     client.kv.txn = txn;
-    const carryOut = async (kind: Operations) => {
-      for (const one of stuck) if (has(one, kind)) await txn(one);
-    };
-    return { party, client, request: { ...request, ...soon }, carryOut };
+    const put = stuck.find((one) => has(one, 'request_put'))!;
+    return { party, client, request: { ...request, ...soon }, putLate: () => txn(put) };
   }
 
-  it('is not taken for that claim when it is asked for again, for it may be deleted at any time', async () => {
-    const { party, client, request, carryOut } = await giveUp('given-up');
-    client.once('request_put', async (putAgain) => {
-      await carryOut('request_put');
-      return await putAgain();
-    });
-    let answer = await party.enter(request);
-    await carryOut('request_delete_range');
-    if (answer.kind !== 'granted') answer = await party.enter(request);
-    const { id } = granted(answer).grants[0]!;
-    await carryOut('request_delete_range');
-
-    busy(await through(new RecordingClient(server.url)).party.enter(ask('given-up', newId())));
-    expect(await renew(party, 'given-up', id, lease)).toBe('kept');
-  });
-
-  it('that has come since is taken when it is asked for again, and is not meant by a deletion from before', async () => {
-    const { party, client, request, carryOut } = await giveUp('come-late');
-    const deletion = client.answerLate('request_delete_range');
-    await deletion.carriedOut;
-    deletion.answer();
-    await setImmediate();
-    await carryOut('request_put');
+  it.each([
+    ['looked for', 'request_range'],
+    ['deleted', 'request_delete_range'],
+  ] as const)('may be %s late: whoever asks for it again has another', async (what, kind) => {
+    const name = `late-${what.split(' ')[0]}`;
+    const { party, client, request, putLate } = await askInVain(name);
+    await putLate();
+    const late = client.holdUp(kind);
+    await late.asked;
     const { id } = granted(await party.enter(request)).grants[0]!;
+    late.carryOut();
+    await late.done;
 
-    await carryOut('request_delete_range');
-
-    expect(await renew(party, 'come-late', id, lease)).toBe('kept');
+    busy(await through(new RecordingClient(server.url)).party.enter(ask(name, newId())));
+    expect(await renew(party, name, id, lease)).toBe('kept');
   });
 });

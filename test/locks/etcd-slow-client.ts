@@ -48,20 +48,25 @@ export class SlowClient extends RecordingClient {
     };
   }
 
-  /** The next transaction with such an operation waits. `asked` resolves when there is one. */
-  holdUp(kind: Operations): { asked: Promise<void>; carryOut(): void } {
-    let carryOut = () => {};
+  /** The next transaction with such an operation waits. `asked` resolves when there is one, `done` when it is carried out. */
+  holdUp(kind: Operations): { asked: Promise<void>; carryOut(): void; done: Promise<void> } {
+    let [carryOut, end] = [() => {}, () => {}];
     const held = new Promise<void>((resolve) => {
       carryOut = resolve;
+    });
+    const done = new Promise<void>((resolve) => {
+      end = resolve;
     });
     const asked = new Promise<void>((resolve) =>
       this.once(kind, async (carryOut) => {
         resolve();
         await held;
-        return await carryOut();
+        const answer = await carryOut();
+        end();
+        return answer;
       }),
     );
-    return { asked, carryOut };
+    return { asked, carryOut, done };
   }
 
   /** The next transaction with such an operation is answered late. `carriedOut` resolves when it could be. */

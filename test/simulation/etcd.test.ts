@@ -50,7 +50,6 @@ class AnyTransaction {
       { ...of, target: 'Create', result, create_revision: about(revision + 1) },
       { ...of, target: 'Create', result: 'Equal', create_revision: '0' },
       { ...of, target: 'Mod', result, mod_revision: about(revision + 1) },
-      { ...of, target: 'Version', result, version: about(4) },
     ]);
   }
 

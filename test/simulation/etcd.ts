@@ -19,7 +19,6 @@ export interface Stored {
   readonly value: Buffer;
   readonly created: number;
   readonly modified: number;
-  readonly version: number;
   readonly lease: string;
 }
 
@@ -184,12 +183,12 @@ export class PlayedEtcd {
 
   /** Where no key is there, revisions are 0. */
   #holds({ target, result, range_end, ...about }: Comparison): boolean {
-    const wanted = Number(about.version ?? about.create_revision ?? about.mod_revision);
+    const wanted = Number(about.create_revision ?? about.mod_revision);
     const there = this.#in({ key: about.key, ...(range_end && { range_end }) });
-    const nothing = { created: 0, modified: 0, version: 0 };
+    const nothing = { created: 0, modified: 0 };
     const compared = there.length === 0 ? [nothing] : there;
-    return compared.every(({ created, modified, version }) => {
-      const found = { Create: created, Mod: modified, Version: version }[target];
+    return compared.every(({ created, modified }) => {
+      const found = { Create: created, Mod: modified }[target];
       return result === 'Equal' ? found === wanted : found < wanted;
     });
   }
@@ -206,8 +205,7 @@ export class PlayedEtcd {
     const key = name.toString();
     const before = this.#keys.get(key);
     const created = before?.created ?? modified;
-    const version = (before?.version ?? 0) + 1;
-    const stored = { key, value: Buffer.from(value), created, modified, version, lease };
+    const stored = { key, value: Buffer.from(value), created, modified, lease };
     if (before) this.#leases.get(before.lease)?.keys.delete(key);
     this.#leases.get(lease)?.keys.add(key);
     this.#keys.set(key, stored);
@@ -219,7 +217,7 @@ export class PlayedEtcd {
     if (!stored) return;
     this.#keys.delete(key);
     this.#leases.get(stored.lease)?.keys.delete(key);
-    const gone = { key, value: Buffer.alloc(0), created: 0, modified: revision, version: 0, lease: '0' };
+    const gone = { key, value: Buffer.alloc(0), created: 0, modified: revision, lease: '0' };
     events.push({ type: 'Delete', kv: kvOf(gone) });
     this.onDeleted(stored);
   }

@@ -38,10 +38,8 @@ export interface Transaction {
 
 /** Of a range, all keys that are there must satisfy it. A key that is not there has revisions of 0. */
 export interface Comparison extends KeyRange {
-  readonly target: 'Version' | 'Create' | 'Mod';
+  readonly target: 'Create' | 'Mod';
   readonly result: 'Equal' | 'Less';
-  /** How often it was written, the first time included. */
-  readonly version?: string;
   readonly create_revision?: string;
   readonly mod_revision?: string;
 }

@@ -14,8 +14,8 @@ export interface KeyOf {
 }
 
 /**
- * Gives claims back, of whatever resources: one transaction that deletes their keys. A claim that is not known here is
- * looked for first, in the line of its resource and nowhere else.
+ * Gives claims back, of whatever resources: one transaction that deletes their keys. A claim that is not known here, or was
+ * not answered for, is looked for first, in the line of its resource and nowhere else.
  *
  * It may be repeated as often as is liked, and late: a key that has the name of one that is gone is not touched.
  */
@@ -25,11 +25,13 @@ export async function leave(site: Site, claims: readonly ClaimRef[], time: TimeL
   for (const ref of claims) {
     const resource = site.book.find(ref.resource);
     const claim = resource?.claims.get(ref.id);
-    if (resource && claim) {
+    if (claim) {
       claim.leaving = true;
       site.mayBePutYet(claim);
+    }
+    if (resource && claim && claim.created > 0)
       keys.push({ resource, use: { key: claim.key, created: claim.created } });
-    } else unknown.push(ref);
+    else unknown.push(ref);
   }
   const known = removeKeys(site, keys, time);
   if (unknown.length === 0) return await known;
@@ -45,12 +47,12 @@ async function leaveAllUnknown(site: Site, claims: readonly ClaimRef[], time: Ti
 async function leaveUnknown(site: Site, name: string, ids: readonly string[], time: TimeLeft): Promise<void> {
   await site.book.step(name, async (resource) => {
     const sight = await site.look(resource, time.ms);
-    const there = ids.map((id) => sight.find(id)).filter((contender) => contender !== undefined);
-    await removeKeys(
-      site,
-      there.map((use) => ({ resource, use })),
-      time,
-    );
+    const there = sight.all(ids).map((use) => ({ resource, use }));
+    await removeKeys(site, there, time);
+    for (const id of ids) {
+      const claim = resource.claims.get(id);
+      if (claim?.leaving) resource.drop(claim);
+    }
   });
 }
 

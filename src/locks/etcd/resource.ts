@@ -24,7 +24,7 @@ export interface OwnClaim extends KeyUse {
   waits: boolean;
   /** It is being given back. */
   leaving: boolean;
-  /** On the clock's `now`: when it was asked for or renewed last, of what was answered. */
+  /** On the clock's `now`: when it was last asked for or renewed. */
   since: number;
   /** The same: then it lapses, unless it was asked for or renewed again. */
   until: number;
@@ -158,9 +158,9 @@ export class Resource {
   }
 }
 
-/** Whether both are one key. Of a name that is not used again it need not be known when its key was put. */
+/** Whether both are one key. */
 function isSame(claim: OwnClaim, { key, created }: KeyUse): boolean {
-  return claim.key === key && (claim.created === created || created === 0);
+  return claim.key === key && claim.created === created;
 }
 
 /** The contender that a claim of this process is, once its key is there. */

@@ -43,6 +43,8 @@ export class Session {
   #confirmedAt: Moment;
   #confirming: { readonly sentAt: Moment; readonly answer: Promise<void> } | undefined;
   #audit: Cancel | undefined;
+  /** Since it was planned when to look. */
+  #doubted = false;
 
   constructor(lease: { id: string; seconds: number }, sentAt: Moment, context: SessionContext) {
     this.id = lease.id;
@@ -107,22 +109,23 @@ export class Session {
 
   /**
    * It is not known whether a key was put: it may be there, or come yet, when whoever asked for it has given it up. So for a
-   * while the session looks for keys that are tied to it and that nobody here knows of, and deletes them.
+   * while the session looks for keys that are tied to it and that nobody here knows of, and deletes them; from the beginning
+   * when there was another doubt meanwhile, but not later for that.
    */
   readonly doubt = (): void => {
     this.#context.onDoubt();
-    this.#auditAfter([...audits]);
+    this.#doubted = true;
+    if (!this.#audit) this.#auditAfter(audits);
   };
 
-  #auditAfter([pause, ...rest]: number[]): void {
-    this.#audit?.();
-    this.#audit =
-      pause === undefined
-        ? undefined
-        : this.#clock.after(pause, () => {
-            this.#auditAfter(rest);
-            this.#removeStrays().catch(() => {});
-          });
+  #auditAfter([pause, ...rest]: readonly number[]): void {
+    this.#audit = undefined;
+    if (pause === undefined) return;
+    if (pause === audits[0]) this.#doubted = false;
+    this.#audit = this.#clock.after(pause, () => {
+      this.#auditAfter(this.#doubted ? audits : rest);
+      this.#removeStrays().catch(() => {});
+    });
   }
 
   /** A key may come to be known while it is looked at, so it goes only if it is as it was when nobody knew of it. */
@@ -134,9 +137,7 @@ export class Session {
     const { responses } = await this.#calls.transact({ success }, auditTimeout, quietly);
     const found = responses.flatMap(({ response_range }) => response_range?.kvs ?? []);
     const ours = this.#unknown(found).filter(({ lease }) => lease === this.id);
-    const deletions = ours.map(({ key, mod_revision }) => ({
-      request_txn: deletionAsIs(key, Number(mod_revision)),
-    }));
+    const deletions = ours.map(({ key, mod_revision }) => ({ request_txn: deletionAsIs(key, mod_revision) }));
     if (deletions.length > 0) await this.#calls.transact({ success: deletions }, auditTimeout, quietly);
   }
 

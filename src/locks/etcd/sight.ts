@@ -72,8 +72,14 @@ export class Sight {
     return this.#contenders;
   }
 
-  find(id: string, exceptAt?: string): Contender | undefined {
-    return this.#contenders.find((contender) => contender.key !== exceptAt && this.idOf(contender) === id);
+  /** The first of that id, unless its key is `except`. */
+  find(id: string, except?: string): Contender | undefined {
+    return this.#contenders.find((contender) => contender.key !== except && this.idOf(contender) === id);
+  }
+
+  /** All of these ids. A claim that was given up before it was answered for, and asked for again, may have two keys. */
+  all(ids: readonly string[]): Contender[] {
+    return this.#contenders.filter((contender) => ids.includes(this.idOf(contender)));
   }
 
   at(key: string): Contender | undefined {
@@ -164,9 +170,8 @@ export class Sight {
     for (const contender of contenders) this.#put(contender);
   }
 
-  /** A key of unknown revision has a name that is not used again. */
   left(use: KeyUse): void {
-    if (use.created === 0 || this.has(use)) this.#remove(use.key);
+    if (this.has(use)) this.#remove(use.key);
   }
 
   #put(contender: Contender): void {

@@ -6,7 +6,7 @@ import { Book } from './book.js';
 import { type Asking, Calls } from './calls.js';
 import type { KeyValue } from './client.js';
 import { deletionAsIs } from './deletions.js';
-import { type Entry, encode } from './entry.js';
+import { decode, type Entry, encode } from './entry.js';
 import { LeaseGone } from './failure.js';
 import { NameSeries } from './names.js';
 import type { EtcdSource } from './open.js';
@@ -20,6 +20,8 @@ import { Watches } from './watches.js';
 
 /** Of what nobody waits for, in milliseconds. */
 const quietTimeout = 2_000;
+
+const quietly = { quiet: true };
 
 /** How long closing waits for sessions to be ended, in milliseconds. */
 const farewell = 500;
@@ -55,7 +57,7 @@ export class Site {
     };
     this.book.onLapse = this.lapse;
     this.watches = new Watches(stream, clock, {
-      look: (resource) => this.look(resource, quietTimeout, { quiet: true }),
+      look: (resource) => this.look(resource, quietTimeout, quietly),
       onTooHeavy: this.lapse,
       onQuiet: (resource) => this.book.forgetIfIdle(resource),
     });
@@ -77,16 +79,15 @@ export class Site {
 
   /**
    * Under this name a claim's key is put. One that was asked for before, and not answered, has its key already; unless it was
-   * given up meanwhile: what is put under that name may be deleted at any time from then on.
+   * given up meanwhile, for then that is to be deleted.
    */
   keyOf(resource: Resource, id: string, { hex }: Session): string {
     const known = resource.claims.get(id);
-    const isGivenUp = known?.leaving && known.created === 0;
-    if (known && !isGivenUp) return known.key;
+    if (known && !known.leaving) return known.key;
     return resource.names.take(resource.keys.below + hex, this.#series);
   }
 
-  /** To be called before a claim is given up: unless its key was answered for, it can but be meant by its name. */
+  /** To be called before a claim is given up: unless its key was answered for, it may come when nobody knows of it any more. */
   mayBePutYet({ created, session }: OwnClaim): void {
     if (created === 0) session?.doubt();
   }
@@ -185,25 +186,35 @@ export class Site {
   };
 
   async #remove(resource: Resource, claim: OwnClaim): Promise<void> {
-    const failure = [{ request_range: { key: Buffer.from(claim.key) } }];
-    const request = { ...deletionAsIs(claim.key, claim.modified), failure };
-    const { succeeded, responses } = await this.calls.transact(request, quietTimeout, { quiet: true });
-    const [found] = responses[0]?.response_range?.kvs ?? [];
-    if (found && this.#isLeft(resource, claim, found)) {
-      claim.modified = Number(found.mod_revision);
-      return await this.#remove(resource, claim);
+    const { key, created } = claim;
+    const found = await this.#find(claim);
+    const isOthers = found !== undefined && !this.#isLeft(resource, claim, found);
+    if (found && !isOthers) {
+      const deletion = deletionAsIs(Buffer.from(key), found.mod_revision);
+      const { succeeded } = await this.calls.transact(deletion, quietTimeout, quietly);
+      // Written meanwhile: by whom?
+      if (!succeeded) return await this.#remove(resource, claim);
     }
-    if (succeeded) resource.removed(claim);
-    else resource.drop(claim);
+    if (!isOthers) resource.removed({ key, created: found ? Number(found.create_revision) : created });
+    resource.drop(claim);
     resource.listeners.call(claim.id);
     this.watches.attend(resource);
     this.book.forgetIfIdle(resource);
   }
 
-  /** What this side wrote last, and was not answered for; and nobody here has asked for it again. */
-  #isLeft({ claims }: Resource, claim: OwnClaim, { create_revision, lease }: KeyValue): boolean {
-    const isSame = claim.created === 0 || create_revision === String(claim.created);
-    return isSame && this.sessions.has(lease) && claims.get(claim.id) === claim;
+  /** The claim's key, if it is there. */
+  async #find({ key: name, created, id }: OwnClaim): Promise<KeyValue | undefined> {
+    const look = { success: [{ request_range: { key: Buffer.from(name) } }] };
+    const { responses } = await this.calls.transact(look, quietTimeout, quietly);
+    return responses[0]?.response_range?.kvs.find(({ create_revision, value }) =>
+      created === 0 ? decode(value)?.id === id : create_revision === String(created),
+    );
+  }
+
+  /** Whether no other side has taken it over, and nobody here has asked for it again. */
+  #isLeft({ claims }: Resource, claim: OwnClaim, { lease }: KeyValue): boolean {
+    const asked = claims.get(claim.id);
+    return this.sessions.has(lease) && (asked === claim || asked?.key !== claim.key);
   }
 
   async close(): Promise<void> {

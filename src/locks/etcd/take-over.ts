@@ -14,7 +14,7 @@ export type Terms = Pick<Entry, 'lease'> & Partial<Pick<Entry, 'capacity' | 'pla
  * Makes a claim that stands in the line this side's own, tied to a session that outlasts its lease. Nothing is written when
  * that is so already; else it was another side's, or is on other terms from now on. `undefined` when it is gone.
  *
- * One that was given up here is deleted first: whoever gave it up may not have come to that, or be about to.
+ * One that was given up here is deleted first: its deletion may be under way, or have failed.
  *
  * If two sides do it at once the later one has it. The key stays the same, so nobody else gets in meanwhile.
  */
@@ -68,19 +68,19 @@ async function own(
   site.book.extend(claim, time.began, duration);
   for (;;) {
     const session = await site.sessions.open(duration, time.ms);
-    const moves = lease !== session.id || claim.session !== session;
+    const ties = lease !== session.id || claim.session !== session;
     const there = await site.relyingOn(session, async () => {
       const lasts = session.outlast(duration, time.ms);
-      if (moves) await lasts;
-      const write = tell || moves;
+      if (ties) await lasts;
       const [there] = await Promise.all([
-        write ? site.write(resource, claim, session, time.ms) : true,
+        tell || ties ? site.write(resource, claim, session, time.ms) : true,
         lasts,
       ]);
       claim.session = session;
       return there;
     });
-    if (there !== undefined || !moves) return there && !claim.leaving ? claim : undefined;
+    if (there && !claim.leaving) return claim;
+    if (there !== undefined || !ties) return undefined;
     if (time.ms === 0) throw new CoordinatorUnavailableError(kind);
   }
 }

@@ -172,7 +172,7 @@ export class Try {
   async #refused(): Promise<Busy> {
     if (!this.#certain) await this.#look();
     const { claims } = this.#request;
-    const places = claims.map(({ id }) => this.#sight.find(id)).filter((place) => place !== undefined);
+    const places = this.#sight.all(claims.map(({ id }) => id));
     const standing = places.map((use) => ({ resource: this.#resource, use }));
     if (standing.length > 0) await removeKeys(this.#site, standing, this.#time);
     checkWeight(this.#sight, this.#request);

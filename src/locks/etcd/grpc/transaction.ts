@@ -12,7 +12,7 @@ import { Reader, Writer } from './protobuf.js';
 /** A transaction and its answer in bytes: the numbers of fields and of names are those of etcd's `rpc.proto`. */
 
 const results = { Equal: 0, Less: 2 } as const;
-const targets = { Version: 0, Create: 1, Mod: 2 } as const;
+const targets = { Create: 1, Mod: 2 } as const;
 
 /** The transaction, with so much room before it. */
 export function encodeTransaction(transaction: Transaction, before: number): Buffer {
@@ -28,11 +28,10 @@ function writeTransaction(writer: Writer, { compare, success, failure }: Transac
 }
 
 function writeComparison(writer: Writer, comparison: Comparison): void {
-  const { key, range_end, target, result, version, create_revision, mod_revision } = comparison;
+  const { key, range_end, target, result, create_revision, mod_revision } = comparison;
   if (range_end) writer.bytes(64, range_end);
   if (mod_revision !== undefined) writer.long(6, mod_revision);
   if (create_revision !== undefined) writer.long(5, create_revision);
-  if (version !== undefined) writer.long(4, version);
   writer.bytes(3, key);
   writer.number(2, targets[target]);
   writer.number(1, results[result]);
