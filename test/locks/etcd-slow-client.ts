@@ -12,8 +12,12 @@ export const has = (request: Transaction, kind: Operations): boolean =>
 
 /** A client that carries some transactions out later than it is asked, and tells some events later than it hears them. */
 export class SlowClient extends RecordingClient {
+  /** The names of the keys that events told of, since this was emptied. */
+  readonly told: string[] = [];
   readonly #prefix: string;
   #held: (() => void)[] | undefined;
+  #mayOpen = Promise.resolve();
+  readonly #onBroken: ((error: Error) => void)[] = [];
 
   /** `prefix`: what the names of all keys begin with. */
   constructor(url: string, prefix: string) {
@@ -21,7 +25,12 @@ export class SlowClient extends RecordingClient {
     this.#prefix = prefix;
     const { watchClient } = this;
     Object.assign(this, {
-      watchClient: { watch: async () => this.#slow(await watchClient.watch()) },
+      watchClient: {
+        watch: async () => {
+          await this.#mayOpen;
+          return this.#slow(await watchClient.watch());
+        },
+      },
     } satisfies Partial<EtcdClient>);
   }
 
@@ -96,15 +105,30 @@ export class SlowClient extends RecordingClient {
     };
   }
 
+  /** The stream breaks on which events are told, and is opened anew when what is returned is called. */
+  async breakStream(): Promise<() => void> {
+    await until(() => this.#onBroken.length > 0);
+    let open = () => {};
+    this.#mayOpen = new Promise((resolve) => {
+      open = resolve;
+    });
+    for (const broken of this.#onBroken.splice(0)) broken(new Error('14 UNAVAILABLE: connection dropped'));
+    return open;
+  }
+
   #slow<Request>(stream: EtcdStream<Request, WatchAnswer>): EtcdStream<Request, WatchAnswer> {
     return {
-      on: (event: string, listener: (of: never) => void) =>
-        stream.on(event as 'data', (answer) => {
+      on: (event: string, listener: (of: never) => void) => {
+        if (event === 'error') this.#onBroken.push(listener as (error: Error) => void);
+        return stream.on(event as 'data', (answer) => {
+          const keys = event === 'data' ? answer.events.map(({ kv }) => kv.key.toString()) : [];
+          this.told.push(...keys.map((key) => key.slice(this.#prefix.length)));
           if (event !== 'data' || !this.#held) return listener(answer as never);
           // Several that come at once are told one by one too.
           const each = answer.events.map((one) => () => listener({ ...answer, events: [one] } as never));
           this.#held.push(...each);
-        }),
+        });
+      },
       write: (request) => stream.write(request),
       end: () => stream.end(),
       cancel: () => stream.cancel(),

@@ -41,6 +41,11 @@ export class Resource {
   sight: Sight | undefined;
   /** Whether what is known of it is kept up to date. */
   watched = false;
+  /**
+   * On the clock's `now`: until then the line and the settings may be known as they were at different moments, for etcd tells
+   * of each by itself what was missed.
+   */
+  catchesUpUntil = Number.NEGATIVE_INFINITY;
   /** Up to this revision the watch has told what happened, whether anything was known then that it could add to or not. */
   #toldAt = 0;
   /** Steps that are under way. */

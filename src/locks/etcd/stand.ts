@@ -52,13 +52,18 @@ export class Stand {
     const { sight, claims } = this.#resource;
     const claim = claims.get(this.#claim.id);
     const session = claim?.session;
-    if (!sight || !claim || !session || claim.granted || !this.#resource.watched) return undefined;
+    if (!sight || !claim || !session || claim.granted || !this.#isUpToDate) return undefined;
     const standing = sight.standing(claim);
     if (!standing?.held || standing.contender.lease !== session.id || !this.#asBefore(standing))
       return undefined;
     await this.#site.relyingOn(session, () => session.outlast(this.#request.lease, this.#time.ms));
     if (claims.get(claim.id) !== claim || claim.leaving) return undefined;
     return this.#grant(sight, claim);
+  }
+
+  get #isUpToDate(): boolean {
+    const { watched, catchesUpUntil } = this.#resource;
+    return watched && this.#site.clock.now() >= catchesUpUntil;
   }
 
   /** Whether it asks for the same as it did. */

@@ -8,6 +8,8 @@ export interface Watched {
   /** The first revision of interest. */
   from: number;
   onEvents(events: readonly WatchEvent[]): void;
+  /** It goes on after a while in which nothing was told: what was missed is told now, of each thing watched by itself. */
+  onResumed(): void;
   /** What happened may not be told any more: look for yourself. Nothing follows. */
   onLost(): void;
 }
@@ -30,6 +32,8 @@ export class WatchStream {
   readonly #calls: Calls;
   readonly #clock: Clock;
   readonly #watched = new Map<string, Watched>();
+  /** Those that some stream was asked for. */
+  readonly #begun = new Set<string>();
   #ids = 0;
   #stream: Stream | undefined;
   #opening = false;
@@ -53,6 +57,7 @@ export class WatchStream {
   }
 
   #forget(id: string): void {
+    this.#begun.delete(id);
     if (!this.#watched.delete(id)) return;
     if (this.#watched.size === 0) this.#end();
     else this.#stream?.write({ cancel_request: { watch_id: id } });
@@ -93,8 +98,10 @@ export class WatchStream {
     for (const [id, watched] of this.#watched) this.#create(stream, id, watched);
   }
 
-  #create(stream: Stream, id: string, { range, from }: Watched): void {
+  #create(stream: Stream, id: string, { range, from, onResumed }: Watched): void {
     stream.write({ create_request: { ...range, start_revision: String(from), watch_id: id } });
+    if (this.#begun.has(id)) onResumed();
+    this.#begun.add(id);
   }
 
   #heard(stream: Stream, { watch_id, canceled, events }: WatchAnswer): void {

@@ -7,6 +7,9 @@ import type { WatchStream } from './watch-stream.js';
 /** Milliseconds that a resource is still watched for when nobody wants to hear of it any more: the next may come at once. */
 const linger = 500;
 
+/** Milliseconds that etcd has for telling what was missed: it looks for that every 100. */
+const catchUp = 1_000;
+
 /** Milliseconds before it is tried again when a look was not answered, or a watch was refused. */
 const retry = 1_000;
 
@@ -63,6 +66,9 @@ export class Watches {
       const news = events.map(told);
       if (news.includes(true)) this.review(resource);
     };
+    const onResumed = () => {
+      resource.catchesUpUntil = this.#clock.now() + catchUp;
+    };
     const onLost = () => this.#lost(resource);
     const { line, settings } = resource.keys;
     const ends = [
@@ -70,12 +76,14 @@ export class Watches {
         range: line,
         from: lineAt + 1,
         onEvents: onEvents((event) => resource.lineChanged(event)),
+        onResumed,
         onLost,
       }),
       this.#stream.watch({
         range: settings,
         from: settingsAt + 1,
         onEvents: onEvents((event) => resource.settingsChanged(event)),
+        onResumed,
         onLost,
       }),
     ];
