@@ -151,8 +151,16 @@ class History {
     // What was asked for before may yet be carried out.
     await this.time.sleep(10_000);
     await side!.locks.setCapacity('semaphore', undefined);
-    await Promise.all(this.#sides.map((side) => side.end()));
-    await this.time.sleep(20_000);
-    for (const { key } of this.#etcd.keys) this.#referee.found(`${key} is left`);
+    await Promise.all(this.#sides.map((side) => side.rest()));
+    // Sessions go on for as long as something is held, and nothing else may go on with them.
+    const lease = this.#lease;
+    const held = await Promise.all(this.#sides.map(({ locks }, i) => locks.acquire(`idle-${i}`, { lease })));
+    await this.time.sleep(30_000);
+    for (const { key } of this.#etcd.keys)
+      if (!key.startsWith('lk/idle-')) this.#referee.found(`${key} is left`);
+    await Promise.all(held.map((permit) => permit.release()));
+    await Promise.all(this.#sides.map(({ locks }) => locks.close()));
+    await this.time.sleep(this.#lease + 1_000);
+    for (const { key } of this.#etcd.keys) this.#referee.found(`${key} is left at the end`);
   }
 }

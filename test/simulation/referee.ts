@@ -48,6 +48,8 @@ export class PlayedReferee {
     if (!permit.held) return leave;
     this.acquisitions++;
     this.#stays.add(stay);
+    if (!this.#etcd.keys.some((stored) => tokenIn(stored) === permit.token))
+      this.found(`${permit.resource} is granted by ${permit.token}, whose key is gone`);
     const held = this.#holding(({ resource }) => resource === permit.resource).filter(isHeld);
     const used = held.reduce((sum, { permit }) => sum + permit.weight, 0);
     const capacity = this.#capacities.get(permit.resource)!;

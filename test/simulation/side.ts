@@ -47,10 +47,10 @@ export class PlayedSide {
       for (let i = 0; i < several; i++) this.#loops.push(this.#loop(name, capacity));
   }
 
-  async end(): Promise<void> {
+  /** Wants nothing any more. */
+  async rest(): Promise<void> {
     this.#over = true;
     await Promise.all(this.#loops);
-    await this.locks.close();
   }
 
   kill(): void {

@@ -20,8 +20,8 @@ export class NameSeries {
  *
  * What is carried out late, or told late, is never to meet a later use of the name. So no key is meant by its name alone.
  * It is put where there is none, and is ours only if it says so; whatever is done to it compares the revision at which it
- * was put, and so does whoever is told of it. As long as that revision is not known (the call was not answered yet, or
- * never will be) a key can only be meant by its name: then the name is retired, with all that this side has given out.
+ * was put or written, and so does whoever is told of it. When it is not known whether a key was put (the call was not
+ * answered yet, or never will be), it may be yet: then its name is retired, with all that this side has given out.
  */
 export class Names {
   #first = 0;
