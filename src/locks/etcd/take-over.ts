@@ -79,7 +79,8 @@ async function own(
       claim.session = session;
       return there;
     });
-    if (there && !claim.leaving) return claim;
+    // Meanwhile it may have been given up, or be known to be gone.
+    if (there && !claim.leaving && resource.claims.get(claim.id) === claim) return claim;
     if (there !== undefined || !ties) return undefined;
     if (time.ms === 0) throw new CoordinatorUnavailableError(kind);
   }
