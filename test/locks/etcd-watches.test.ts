@@ -12,8 +12,8 @@ const { connect, prefix, through } = useParties(server);
 /** As whoever waits does: asks again whenever it is called. */
 function keepAsking(party: Coordinator, request: EnterRequest): readonly string[] {
   const answers: string[] = [];
-  const ask = async () => void answers.push((await party.enter(request)).kind);
-  onTestFinished(party.wake({ resource: request.resource, id: request.claims[0]!.id }, ask));
+  const ask = async () => answers.push((await party.enter(request)).kind);
+  onTestFinished(party.wake({ resource: request.resource, id: request.claims[0]!.id }, () => void ask()));
   return answers;
 }
 
