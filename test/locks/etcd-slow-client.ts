@@ -117,10 +117,18 @@ export class SlowClient extends RecordingClient {
   }
 
   #slow<Request>(stream: EtcdStream<Request, WatchAnswer>): EtcdStream<Request, WatchAnswer> {
+    let broken = false;
     return {
       on: (event: string, listener: (of: never) => void) => {
-        if (event === 'error') this.#onBroken.push(listener as (error: Error) => void);
+        if (event === 'error') {
+          this.#onBroken.push((error) => {
+            broken = true;
+            stream.cancel();
+            listener(error as never);
+          });
+        }
         return stream.on(event as 'data', (answer) => {
+          if (broken) return undefined;
           const keys = event === 'data' ? answer.events.map(({ kv }) => kv.key.toString()) : [];
           this.told.push(...keys.map((key) => key.slice(this.#prefix.length)));
           if (event !== 'data' || !this.#held) return listener(answer as never);

@@ -139,6 +139,7 @@ export class PlayedEtcd {
       return;
     }
     this.#watchers.add(watcher);
+    tell({ watch_id, canceled: false, events: [] });
     const past = this.#history.filter(({ kv }) => Number(kv.mod_revision) >= from && isIn(range, kv.key));
     if (past.length > 0) tell({ watch_id, canceled: false, events: past });
   }

@@ -81,10 +81,12 @@ function deletionOf(keys: readonly KeyOf[]): Transaction {
 export async function evict(site: Site, { resource: name, id }: ClaimRef, time: TimeLeft): Promise<boolean> {
   return await site.book.step(name, async (resource) => {
     const sight = await site.look(resource, time.ms);
-    const contender = sight.find(id);
-    if (!contender) return false;
-    const { succeeded } = await site.calls.transact(deletion(contender), time.ms);
-    resource.sight?.left(contender);
-    return succeeded;
+    let evicted = false;
+    for (const contender of sight.all([id])) {
+      const { succeeded } = await site.calls.transact(deletion(contender), time.ms);
+      resource.sight?.left(contender);
+      evicted ||= succeeded;
+    }
+    return evicted;
   });
 }

@@ -119,6 +119,7 @@ export class Resource {
   /** Nobody keeps up to date from here on what is known of it. */
   unwatched(): void {
     this.watched = false;
+    this.catchesUpUntil = Number.NEGATIVE_INFINITY;
     this.sight = undefined;
     this.#toldAt = 0;
   }

@@ -17,7 +17,7 @@ export interface SessionContext {
   readonly onGone: (session: Session) => void;
 }
 
-/** Milliseconds after a doubt at which a session looks for keys that nobody knows of. */
+/** Milliseconds until a session looks for keys that nobody knows of: after a doubt, and each time after that. */
 const audits = [1_000, 3_000, 7_000, 15_000];
 
 /**
@@ -43,7 +43,9 @@ export class Session {
   #confirmedAt: Moment;
   #confirming: { readonly sentAt: Moment; readonly answer: Promise<void> } | undefined;
   #audit: Cancel | undefined;
-  /** Since it was planned when to look. */
+  /** Which of the pauses it is in. */
+  #pause: number | undefined;
+  /** Whether there was a doubt in this pause. */
   #doubted = false;
 
   constructor(lease: { id: string; seconds: number }, sentAt: Moment, context: SessionContext) {
@@ -109,19 +111,22 @@ export class Session {
 
   /**
    * It is not known whether a key was put: it may be there, or come yet, when whoever asked for it has given it up. So for a
-   * while the session looks for keys that are tied to it and that nobody here knows of, and deletes them; from the beginning
-   * when there was another doubt meanwhile, but not later for that.
+   * while the session looks for keys that are tied to it and that nobody here knows of, and deletes them. Another doubt lets it
+   * begin again, but the first look comes no later for that.
    */
   readonly doubt = (): void => {
     this.#context.onDoubt();
-    this.#doubted = true;
-    if (!this.#audit) this.#auditAfter(audits);
+    if (this.#gone) return;
+    if (this.#pause === audits[0]) this.#doubted = true;
+    else this.#auditAfter(audits);
   };
 
   #auditAfter([pause, ...rest]: readonly number[]): void {
+    this.#audit?.();
     this.#audit = undefined;
+    this.#pause = pause;
+    this.#doubted = false;
     if (pause === undefined) return;
-    if (pause === audits[0]) this.#doubted = false;
     this.#audit = this.#clock.after(pause, () => {
       this.#auditAfter(this.#doubted ? audits : rest);
       this.#removeStrays().catch(() => {});

@@ -180,7 +180,7 @@ export class Site {
       claim.leaving = true;
       this.mayBePutYet(claim);
       // Until then it is tried; if that is in vain, once more.
-      this.book.extend(claim, now, quietTimeout);
+      this.book.extend(claim, now, 2 * quietTimeout);
       this.#remove(resource, claim).catch(() => {});
     }
   };
@@ -211,7 +211,7 @@ export class Site {
     );
   }
 
-  /** Whether no other side has taken it over, and nobody here has asked for it again. */
+  /** Whether no other side has taken it over, and nobody here: whoever asks for the claim again mostly has another key. */
   #isLeft({ claims }: Resource, claim: OwnClaim, { lease }: KeyValue): boolean {
     const asked = claims.get(claim.id);
     return this.sessions.has(lease) && (asked === claim || asked?.key !== claim.key);

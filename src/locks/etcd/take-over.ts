@@ -79,8 +79,10 @@ async function own(
       claim.session = session;
       return there;
     });
-    // Meanwhile it may have been given up, or be known to be gone.
-    if (there && !claim.leaving && resource.claims.get(claim.id) === claim) return claim;
+    const isKnown = resource.claims.get(claim.id) === claim;
+    if (there && isKnown && !claim.leaving) return claim;
+    // The session that it was tied to before has ended meanwhile: its key stands, and nobody knows of it.
+    if (there && !isKnown) session.doubt();
     if (there !== undefined || !ties) return undefined;
     if (time.ms === 0) throw new CoordinatorUnavailableError(kind);
   }

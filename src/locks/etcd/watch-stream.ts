@@ -8,8 +8,10 @@ export interface Watched {
   /** The first revision of interest. */
   from: number;
   onEvents(events: readonly WatchEvent[]): void;
-  /** It goes on after a while in which nothing was told: what was missed is told now, of each thing watched by itself. */
+  /** Nothing was told for a while. What was missed is told from now on, of each thing watched by itself. */
   onResumed(): void;
+  /** etcd has heard that it goes on. */
+  onAnswered(): void;
   /** What happened may not be told any more: look for yourself. Nothing follows. */
   onLost(): void;
 }
@@ -34,6 +36,8 @@ export class WatchStream {
   readonly #watched = new Map<string, Watched>();
   /** Those that some stream was asked for. */
   readonly #begun = new Set<string>();
+  /** Those that a later stream was asked for, and has not answered. */
+  readonly #resumed = new Set<string>();
   #ids = 0;
   #stream: Stream | undefined;
   #opening = false;
@@ -58,6 +62,7 @@ export class WatchStream {
 
   #forget(id: string): void {
     this.#begun.delete(id);
+    this.#resumed.delete(id);
     if (!this.#watched.delete(id)) return;
     if (this.#watched.size === 0) this.#end();
     else this.#stream?.write({ cancel_request: { watch_id: id } });
@@ -100,7 +105,10 @@ export class WatchStream {
 
   #create(stream: Stream, id: string, { range, from, onResumed }: Watched): void {
     stream.write({ create_request: { ...range, start_revision: String(from), watch_id: id } });
-    if (this.#begun.has(id)) onResumed();
+    if (this.#begun.has(id) && !this.#resumed.has(id)) {
+      this.#resumed.add(id);
+      onResumed();
+    }
     this.#begun.add(id);
   }
 
@@ -109,6 +117,7 @@ export class WatchStream {
     this.#pause = backoff.first;
     const watched = this.#watched.get(watch_id);
     if (!watched) return;
+    if (this.#resumed.delete(watch_id)) watched.onAnswered();
     if (canceled) {
       this.#watched.delete(watch_id);
       watched.onLost();

@@ -66,8 +66,13 @@ export class Watches {
       const news = events.map(told);
       if (news.includes(true)) this.review(resource);
     };
+    let resumed = 0;
     const onResumed = () => {
-      resource.catchesUpUntil = this.#clock.now() + catchUp;
+      resumed++;
+      resource.catchesUpUntil = Number.POSITIVE_INFINITY;
+    };
+    const onAnswered = () => {
+      if (--resumed === 0) resource.catchesUpUntil = this.#clock.now() + catchUp;
     };
     const onLost = () => this.#lost(resource);
     const { line, settings } = resource.keys;
@@ -77,6 +82,7 @@ export class Watches {
         from: lineAt + 1,
         onEvents: onEvents((event) => resource.lineChanged(event)),
         onResumed,
+        onAnswered,
         onLost,
       }),
       this.#stream.watch({
@@ -84,6 +90,7 @@ export class Watches {
         from: settingsAt + 1,
         onEvents: onEvents((event) => resource.settingsChanged(event)),
         onResumed,
+        onAnswered,
         onLost,
       }),
     ];
