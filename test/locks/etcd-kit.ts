@@ -7,6 +7,7 @@ import type { Coordinator } from '../../src/locks/coordinator.js';
 import type { EtcdClient, Transaction } from '../../src/locks/etcd/client.js';
 import type { EtcdParty } from '../../src/locks/etcd/party.js';
 import { etcdCoordinator } from '../../src/locks/etcd.js';
+import { soon } from '../conformance/coordinator/kit.js';
 import type { CoordinatorHarness } from '../conformance/coordinator.js';
 
 /** A harness for the suite: keys of its own for each test, in an etcd that others may use too. */
@@ -95,6 +96,11 @@ export function useParties(server: { readonly url: string }) {
       }));
     },
   };
+}
+
+/** The ids of those who hold a resource. */
+export async function holdersOf(party: Coordinator, resource: string): Promise<string[]> {
+  return (await party.inspect(resource, soon)).holders.map(({ id }) => id);
 }
 
 export function rawClient(url: string): Etcd3 {

@@ -8,15 +8,12 @@ import { ask, busy, granted, hold, newId, renew, soon } from '../conformance/coo
 import { errorOf } from '../support/error-of.js';
 import { useShared } from '../support/servers/index.js';
 import { until } from '../support/until.js';
-import { RecordingClient, useParties } from './etcd-kit.js';
+import { holdersOf, RecordingClient, useParties } from './etcd-kit.js';
 import { has, SlowClient } from './etcd-slow-client.js';
 
 const server = useShared('etcd');
 const { prefix, through } = useParties(server);
 const [lease, capacity] = [2_000, 5];
-
-const holdersOf = async (party: Coordinator, resource: string) =>
-  (await party.inspect(resource, soon)).holders.map(({ id }) => id);
 
 /** A side whose calls can be held up. */
 const connect = () => through(new SlowClient(server.url, prefix));

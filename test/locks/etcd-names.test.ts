@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import type { Coordinator } from '../../src/locks/coordinator.js';
 import { NameSeries, Names } from '../../src/locks/etcd/names.js';
 import {
   ask,
@@ -16,7 +15,7 @@ import {
 } from '../conformance/coordinator/kit.js';
 import { useShared } from '../support/servers/index.js';
 import { until } from '../support/until.js';
-import { useParties } from './etcd-kit.js';
+import { holdersOf, useParties } from './etcd-kit.js';
 import { SlowClient } from './etcd-slow-client.js';
 
 const server = useShared('etcd');
@@ -39,9 +38,6 @@ async function putStray(name: string, session: string): Promise<void> {
     .value(JSON.stringify(stray))
     .lease(session);
 }
-
-const holdersOf = async (party: Coordinator, resource: string) =>
-  (await party.inspect(resource, soon)).holders.map(({ id }) => id);
 
 describe('names', () => {
   it('are given out again when they are given back, the others one after the other', () => {

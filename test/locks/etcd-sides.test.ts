@@ -12,7 +12,7 @@ import {
 } from '../conformance/coordinator/kit.js';
 import { useShared } from '../support/servers/index.js';
 import { until } from '../support/until.js';
-import { operationsOf, type RecordingClient, useParties } from './etcd-kit.js';
+import { holdersOf, operationsOf, type RecordingClient, useParties } from './etcd-kit.js';
 
 const { raw, prefix, connect, recorded, keysOf } = useParties(useShared('etcd'));
 
@@ -75,7 +75,7 @@ describe('a claim that another side has', () => {
 
     expect(await renew(bob, 'stays', held)).toBe('kept');
 
-    expect((await alice.inspect('stays', soon)).holders.map(({ id }) => id)).toEqual([held]);
+    expect(await holdersOf(alice, 'stays')).toEqual([held]);
     await exit(alice, 'stays', held);
   });
 

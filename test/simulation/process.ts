@@ -22,10 +22,6 @@ export class PlayedProcess implements Clock {
     return this.#runs && this.#lives;
   }
 
-  get lives(): boolean {
-    return this.#lives;
-  }
-
   now(): number {
     return this.time.now;
   }

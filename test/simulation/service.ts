@@ -44,7 +44,7 @@ export class Service {
     this.etcd.goOn(anew);
   }
 
-  /** Some of what has just arrived is done, but nobody is told. */
+  /** Some of what waits is done, but nobody is told. */
   kill(): void {
     for (const { carryOut } of this.#waiting) if (this.#random.chance(0.5)) carryOut();
     this.#waiting = [];
